@@ -1,7 +1,7 @@
-//! How moyai compares with what it replaces: ratios, each beside what it must reach.
+//! moyai compared with what it replaces: ratios, each with its target.
 //!
-//! Seconds differ from machine to machine; the ratio of two things that run in turns, A B A B,
-//! hardly does. The whole of it runs on a private host.
+//! Seconds differ between machines. The ratio of two things that run in turns (A B A B) hardly does. Everything runs on
+//! a private host.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,24 +16,24 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 const MOYAI: &str = env!("CARGO_BIN_EXE_moyai");
-/// Says that this process is on the private host.
+/// Marks the process on the private host.
 const INSIDE: &str = "MOYAI_BENCH_INSIDE";
-/// Where the Python that watches the engine finds docker-py.
+/// The directory with docker-py for the Python watcher.
 const WATCHER: &str = "MOYAI_BENCH_WATCHER";
 const CONTAINERS: usize = 20;
 const BURST: usize = 200;
-/// How long the idle daemon is watched.
+/// How long the idle daemon is observed.
 const IDLE: Duration = Duration::from_secs(60);
 const SITES: usize = 100;
-/// The containers that are backed up.
+/// The number of containers to back up.
 const SAVED: usize = 10;
-/// How long the server of the sites takes to answer.
+/// The response time of the sites' server.
 const ANSWER: Duration = Duration::from_millis(50);
-/// The server of the thousand sites.
+/// The response time of the server for the thousand sites.
 const SLOW: Duration = Duration::from_millis(200);
 const WORDS: &str = "このサイトはなんとか.jpです";
 
-/// The article's way to names in the hosts file, in a folder instead of in /etc and /tmp.
+/// The article's script for names in the hosts file, in a directory instead of /etc and /tmp.
 const ARTICLE_HOSTS: &str = r#"
 cat hosts | grep -v 172.17. > hostsbase
 docker start $(docker ps -a -q)
@@ -47,15 +47,15 @@ mv hostsbase hosts
 const IMAGE: &str = "mkdir -p image/bin && cp \"$(command -v busybox)\" image/bin/busybox
     tar -C image -c . | docker import - base:1";
 
-/// The line of it that starts what was stopped. Here everything runs already, and `hosts-sync`
-/// starts nothing: an aside shows the rest without it, only what both do.
+/// The article's line that starts stopped containers. Here everything runs, and `hosts-sync` starts nothing. An extra
+/// row compares only what both do.
 const ARTICLE_START: &str = "docker start $(docker ps -a -q)\n";
-/// Sites whose containers are gone.
+/// The number of sites whose containers are gone.
 const DEAD: usize = 20;
-/// Many containers, with nginx and the host's own hosts file.
+/// The number of containers for the test with nginx and the host's own hosts file.
 const MANY: usize = 200;
 
-/// The article's look at the sites; `sites_` is set before it.
+/// The article's check of the sites. `sites_` is set before it.
 const ARTICLE_MONITOR: &str = r#"
 result=""
 for url in ${!sites_[@]}
@@ -72,7 +72,7 @@ echo "$(date) : $result"
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    // `cargo bench` says so; nothing else is to start this by accident.
+    // `cargo bench` passes this option. Nothing else should start this by accident.
     if !words.iter().any(|word| word == "--bench") {
         return ExitCode::SUCCESS;
     }
@@ -90,7 +90,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let mut table = Table::default();
-    let folder = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a folder");
+    let dir = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a directory");
     let parts: [(&str, Part); 13] = [
         ("start-up", start_up),
         ("port", port),
@@ -110,13 +110,13 @@ fn main() -> ExitCode {
     let all = !parts.iter().any(|(name, _)| is_named(name));
     for (name, part) in parts {
         if all || is_named(name) {
-            part(&mut table, folder.path());
+            part(&mut table, dir.path());
         }
     }
     if table.missed == 0 || words.iter().any(|word| word == "--report") { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Measures something, in a folder of its own.
+/// A measurement in its own directory.
 type Part = fn(&mut Table, &Path);
 
 #[derive(Default)]
@@ -131,14 +131,14 @@ impl Table {
         println!("{name:<52} {value:>7.3}{unit}   at most {most:.3}{unit}   {verdict}");
     }
 
-    /// A row without a target, for whoever wants to know.
+    /// Adds a row without a target, for information.
     fn aside(&mut self, name: &str, value: f64) {
         println!("{name:<52} {value:>7.3}");
     }
 }
 
-/// The port of a script of 1,000 lines against the 100 ms that it may take, and of 10,000 lines against that.
-fn port(table: &mut Table, folder: &Path) {
+/// Ports a script of 1,000 lines, against a limit of 100 ms, and one of 10,000 lines, against the first.
+fn port(table: &mut Table, dir: &Path) {
     const BLOCK: &str = r#"# Check directory @.
 check_@() {
     local dir=$1 limit=${2:-@}
@@ -166,13 +166,13 @@ while IFS=: read -r user _ uid rest; do echo "$user $uid"; done </etc/passwd
 # The end of block @.
 "#;
     let script = |name: &str, blocks: usize| {
-        let path = folder.join(name);
+        let path = dir.join(name);
         let text: String = (0..blocks).map(|n| BLOCK.replace('@', &n.to_string())).collect();
         fs::write(&path, format!("#!/bin/bash\n{text}")).expect("write a script");
         path
     };
     let (short, long) = (script("short.sh", 40), script("long.sh", 400));
-    let port = |path: &Path| run(&mut moyai(folder, &["port", path.to_str().expect("a plain path")]));
+    let port = |path: &Path| run(&mut moyai(dir, &["port", path.to_str().expect("a plain path")]));
     let limit = ratio(10, || port(&short), || run(Command::new("sleep").arg("0.1")));
     table.row("port of 1,000 lines / sleep 0.1", limit, 1.0, "");
     let growth = ratio(3, || port(&long), || port(&short));
@@ -180,46 +180,46 @@ while IFS=: read -r user _ uid rest; do echo "$user $uid"; done </etc/passwd
 }
 
 /// An empty script against an empty bash.
-fn start_up(table: &mut Table, folder: &Path) {
-    let script = folder.join("empty.rhai");
+fn start_up(table: &mut Table, dir: &Path) {
+    let script = dir.join("empty.rhai");
     fs::write(&script, "").expect("write a script");
-    let moyai = || moyai(folder, &["run", script.to_str().expect("a plain path")]);
+    let moyai = || moyai(dir, &["run", script.to_str().expect("a plain path")]);
     let ratio = ratio(100, || run(&mut moyai()), || run(Command::new("bash").args(["-c", ":"])));
     table.row("start-up / bash -c :", ratio, 1.5, "");
-    let line = folder.join("line.rhai");
+    let line = dir.join("line.rhai");
     fs::write(&line, "print(\"hello\");\n").expect("write a script");
-    let line = || self::moyai(folder, &["run", line.to_str().expect("a plain path")]);
+    let line = || self::moyai(dir, &["run", line.to_str().expect("a plain path")]);
     let ratio = self::ratio(100, || run(&mut line()), || run(Command::new("bash").args(["-c", "echo hello"])));
     table.aside("  of a script of one line / bash -c 'echo hello'", ratio);
     table.row("  peak memory", peak(moyai()), 25.0, " MiB");
 }
 
-fn hosts_sync(table: &mut Table, folder: &Path) {
+fn hosts_sync(table: &mut Table, dir: &Path) {
     bash(
-        folder,
+        dir,
         &format!(
             "{IMAGE}
              for i in {{1..{CONTAINERS}}}; do docker run --detach --name site$i base:1 /bin/busybox sleep 3600; done"
         ),
     );
     let [ours, theirs] = ["ours", "theirs"].map(|name| {
-        let folder = folder.join(name);
-        fs::create_dir(&folder).expect("make a folder");
-        folder
+        let dir = dir.join(name);
+        fs::create_dir(&dir).expect("make a directory");
+        dir
     });
     let before = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n";
-    let [our_file, their_file] = [&ours, &theirs].map(|folder| folder.join("hosts"));
-    let moyai = || moyai(folder, &["run", "hosts-sync", "--file", our_file.to_str().expect("a plain path")]);
+    let [our_file, their_file] = [&ours, &theirs].map(|dir| dir.join("hosts"));
+    let moyai = || moyai(dir, &["run", "hosts-sync", "--file", our_file.to_str().expect("a plain path")]);
     let reset = || {
         fs::write(&our_file, before).expect("write a hosts file");
         fs::write(&their_file, before).expect("write a hosts file");
     };
     reset();
-    let bare = calls(folder, moyai());
+    let bare = calls(dir, moyai());
     bash(&theirs, ARTICLE_HOSTS);
     let named = |file| fs::read_to_string(file).expect("read a hosts file").matches("172.17.").count();
     assert_eq!(named(&our_file), CONTAINERS);
-    // An engine of today prints each address twice, which the article could not know.
+    // A current Docker prints each address twice, which the article could not know.
     assert!(named(&their_file) >= CONTAINERS);
     let both = "hosts-sync / the article's pipeline";
     let same = ratio(15, || run(&mut moyai()), || bash(&theirs, ARTICLE_HOSTS));
@@ -240,9 +240,9 @@ fn hosts_sync(table: &mut Table, folder: &Path) {
     table.row("  peak memory", peak(moyai()), 25.0, " MiB");
 }
 
-/// A whole sync, with nginx and `/etc/hosts`, of few containers and of many.
-fn many(table: &mut Table, folder: &Path) {
-    let moyai = || moyai(folder, &["run", "hosts-sync"]);
+/// A complete sync with nginx and `/etc/hosts`, for few containers and for many.
+fn many(table: &mut Table, dir: &Path) {
+    let moyai = || moyai(dir, &["run", "hosts-sync"]);
     let nginx = "server { listen 8099; location / { proxy_pass http://site1/; } }";
     fs::write("/etc/nginx/conf.d/many.conf", nginx).expect("write a site");
     run(&mut moyai());
@@ -251,28 +251,28 @@ fn many(table: &mut Table, folder: &Path) {
         "seq {} {MANY} | xargs -P 8 -I N docker run --detach --name siteN base:1 /bin/busybox sleep 3600",
         CONTAINERS + 1
     );
-    bash(folder, &more);
+    bash(dir, &more);
     run(&mut moyai());
     let hosts = fs::read_to_string("/etc/hosts").expect("read the hosts file");
     assert_eq!(hosts.lines().filter(|line| line.contains(" site")).count(), MANY);
-    let bare = calls(folder, moyai());
+    let bare = calls(dir, moyai());
     table.row(&format!("hosts-sync of {MANY} containers: `docker` processes"), bare.len() as f64, 2.0, "");
     table.row("  / its bare `docker` calls", ratio(15, || run(&mut moyai()), || replay(&bare)), 1.3, "");
     let many: Duration = (0..15).map(|_| run(&mut moyai())).min().expect("it ran");
     table.row(&format!("  / one of {CONTAINERS} containers"), many.as_secs_f64() / few.as_secs_f64(), 10.0, "");
     table.row("  peak memory", peak(moyai()), 25.0, " MiB");
-    dead(table, folder);
+    dead(table, dir);
 }
 
 /// A sync with sites whose containers are gone, while the name server never answers.
-fn dead(table: &mut Table, folder: &Path) {
-    let moyai = || moyai(folder, &["run", "hosts-sync"]);
+fn dead(table: &mut Table, dir: &Path) {
+    let moyai = || moyai(dir, &["run", "hosts-sync"]);
     let conf = "/etc/nginx/conf.d/dead.conf";
     let sites: String = (0..DEAD)
         .map(|number| format!("server {{ listen 8099; location / {{ proxy_pass http://dead{number}/; }} }}\n"))
         .collect();
     bash(
-        folder,
+        dir,
         "cp /etc/resolv.conf /etc/resolv.kept; echo nameserver 127.0.0.1 >/etc/resolv.conf
          iptables -I INPUT -i lo -p udp --dport 53 -j DROP",
     );
@@ -280,7 +280,7 @@ fn dead(table: &mut Table, folder: &Path) {
     table.aside("    the first with a silent name server, seconds", run(&mut moyai()).as_secs_f64());
     let with = || {
         fs::write(conf, &sites).expect("write sites");
-        // The first writes the names and reloads nginx.
+        // The first run writes the names and reloads nginx.
         run(&mut moyai());
         run(&mut moyai())
     };
@@ -291,43 +291,43 @@ fn dead(table: &mut Table, folder: &Path) {
     };
     table.row(&format!("  with {DEAD} dead names / without"), ratio(15, with, without), 1.5, "");
     fs::remove_file(conf).expect("remove the sites");
-    bash(folder, "iptables -D INPUT -i lo -p udp --dport 53 -j DROP; cat /etc/resolv.kept >/etc/resolv.conf");
+    bash(dir, "iptables -D INPUT -i lo -p udp --dport 53 -j DROP; cat /etc/resolv.kept >/etc/resolv.conf");
 }
 
-/// The same calls of docker, without moyai.
+/// Repeats the docker calls without moyai.
 fn replay(calls: &[Vec<String>]) -> Duration {
     calls.iter().map(|words| run(Command::new("docker").args(words))).sum()
 }
 
-fn monitor(table: &mut Table, folder: &Path) {
+fn monitor(table: &mut Table, dir: &Path) {
     let port = serve(ANSWER);
-    // An address each, so that no connection serves two sites.
+    // One address each, so that no connection serves two sites.
     let urls: Vec<String> = (1..=SITES).map(|i| format!("http://127.0.1.{i}:{port}/")).collect();
-    let scripts = folder.join("scripts");
-    fs::create_dir(&scripts).expect("make a folder");
+    let scripts = dir.join("scripts");
+    fs::create_dir(&scripts).expect("make a directory");
     fs::set_permissions(&scripts, fs::Permissions::from_mode(0o700)).expect("close the folder");
     let sites: Vec<String> = urls.iter().map(|url| format!("    \"{url}\": \"{WORDS}\",\n")).collect();
     fs::write(scripts.join("config.rhai"), format!("const SITES = #{{\n{}}};\n", sites.concat()))
         .expect("write the configuration");
-    let moyai = || moyai(folder, &["run", "monitor"]);
+    let moyai = || moyai(dir, &["run", "monitor"]);
     let sites: Vec<String> = urls.iter().map(|url| format!("sites_[\"{url}\"]=\"{WORDS}\"\n")).collect();
     let article = format!("declare -A sites_\n{}{ARTICLE_MONITOR}", sites.concat());
-    let wget = ratio(3, || run(&mut moyai()), || bash(folder, &article));
+    let wget = ratio(3, || run(&mut moyai()), || bash(dir, &article));
     table.row("monitor / the article's wget loop", wget, 1.0 / 30.0, "");
-    fs::write(folder.join("urls"), urls.join("\n")).expect("write the addresses");
+    fs::write(dir.join("urls"), urls.join("\n")).expect("write the addresses");
     let curl = "xargs -P 32 -n 1 curl -sSf -o /dev/null <urls";
-    table.row("monitor / xargs -P 32 curl", ratio(15, || run(&mut moyai()), || bash(folder, curl)), 1.0, "");
+    table.row("monitor / xargs -P 32 curl", ratio(15, || run(&mut moyai()), || bash(dir, curl)), 1.0, "");
     table.row("  peak memory", peak(moyai()), 25.0, " MiB");
 }
 
-/// Many sites on a slow server, and three among them that never end.
-fn sites(table: &mut Table, folder: &Path) {
-    // As many at once as `lib/check-sites` asks.
+/// Many sites on a slow server, and three that never finish.
+fn sites(table: &mut Table, dir: &Path) {
+    // The parallelism of `lib/check-sites`.
     const WORKERS: usize = 128;
     const MANY_SITES: usize = 1000;
     let port = serve(SLOW);
-    let scripts = folder.join("many-sites");
-    fs::create_dir(&scripts).expect("make a folder");
+    let scripts = dir.join("many-sites");
+    fs::create_dir(&scripts).expect("make a directory");
     fs::set_permissions(&scripts, fs::Permissions::from_mode(0o700)).expect("close the folder");
     let urls: Vec<String> =
         (0..MANY_SITES).map(|i| format!("http://127.0.{}.{}:{port}/", i / 250 + 2, i % 250 + 1)).collect();
@@ -337,13 +337,13 @@ fn sites(table: &mut Table, folder: &Path) {
             .expect("write the configuration");
     };
     let moyai = |words: &[&str]| {
-        let mut command = moyai(folder, words);
+        let mut command = moyai(dir, words);
         command.env("MOYAI_SCRIPTS", &scripts);
         command
     };
     config("");
     let counted = SLOW * (MANY_SITES as u32).div_ceil(WORKERS as u32);
-    // In turn: a busy machine is busy for both.
+    // In turns: a busy machine affects both.
     let (mut times, mut bare): (Vec<f64>, Vec<f64>) = (0..5)
         .map(|_| (run(&mut moyai(&["run", "monitor"])).as_secs_f64(), ask_all(&urls, WORKERS).as_secs_f64()))
         .unzip();
@@ -352,7 +352,7 @@ fn sites(table: &mut Table, folder: &Path) {
     table.row("1,000 sites of 200 ms / as many bare requests", times[2] / bare[2], 1.15, "");
     table.aside("  / 200 ms for each round of the workers", times[2] / counted.as_secs_f64());
     table.row("  peak memory", peak(moyai(&["run", "monitor"])), 45.0, " MiB");
-    // A page of them: what `monitor` has kept of one day stands for each of ninety.
+    // The status page of these sites. `monitor`'s data for one day is used for each of ninety days.
     fs::write(
         scripts.join("fill.rhai"),
         r#"import "lib/days" as days;
@@ -362,18 +362,18 @@ for back in 0..90 { let day = now().ago(`${back} days`).format("%F"); state::set
     )
     .expect("write a script");
     run(&mut moyai(&["run", "fill"]));
-    let page = folder.join("index.html");
+    let page = dir.join("index.html");
     let status = || moyai(&["run", "status", "--file", &page.to_string_lossy()]);
     let seconds = run(&mut status()).as_secs_f64();
     table.row("  the page of them / the look at them", seconds / times[2], 2.0, "");
     table.row("  its size", fs::metadata(&page).expect("a page").len() as f64 / 1e6, 1.5, " MB");
     table.row("  peak memory", peak(status()), 96.0, " MiB");
-    // One after another, so that 20 tell what 1,000 take.
+    // Sequential, so 20 sites are enough to estimate 1,000.
     let some: String = urls[..20].iter().map(|url| format!("sites_[\"{url}\"]=\"{WORDS}\"\n")).collect();
     let article =
-        bash(folder, &format!("declare -A sites_\n{some}{ARTICLE_MONITOR}")).as_secs_f64() * MANY_SITES as f64 / 20.0;
+        bash(dir, &format!("declare -A sites_\n{some}{ARTICLE_MONITOR}")).as_secs_f64() * MANY_SITES as f64 / 20.0;
     table.row("  monitor / the article's wget loop", times[2] / article, 1.0 / 100.0, "");
-    // Of the processor's time, in hundredths of a second, by the kernel's count.
+    // Processor time in hundredths of a second, counted by the kernel.
     let spent = |work: &mut dyn FnMut()| {
         let before = children();
         work();
@@ -382,13 +382,13 @@ for back in 0..90 { let day = now().ago(`${back} days`).format("%F"); state::set
     let ours = spent(&mut || {
         run(&mut moyai(&["run", "monitor"]));
     });
-    fs::write(folder.join("many-urls"), urls[..250].join("\n")).expect("write the addresses");
+    fs::write(dir.join("many-urls"), urls[..250].join("\n")).expect("write the addresses");
     let theirs = spent(&mut || {
-        bash(folder, "xargs -P 32 -n 1 curl -sSf -o /dev/null <many-urls");
+        bash(dir, "xargs -P 32 -n 1 curl -sSf -o /dev/null <many-urls");
     });
     table.row("  processor's time of a check / of curl", ours / MANY_SITES as f64 / (theirs / 250.0), 1.0, "");
 
-    // Those that hang, drip or never end are at their time-out, and nobody waits for them.
+    // Sites that hang, drip or never end reach their time-out, and no other site waits for them.
     let never = never();
     let bad: String = ["hang", "drip", "endless"]
         .map(|way| format!("#{{ name: \"{way}\", url: \"http://127.0.0.1:{never}/{way}\", timeout: \"1s\" }},"))
@@ -409,14 +409,14 @@ for back in 0..90 { let day = now().ago(`${back} days`).format("%F"); state::set
     table.row("  the slowest good site beside three bad / 200 ms", slowest / SLOW.as_secs_f64(), 1.5, "");
 }
 
-/// The processor's time of all children that have ended, in ticks: cutime and cstime of proc(5).
+/// Returns the processor time of all ended children in ticks: cutime and cstime of proc(5).
 fn children() -> u64 {
     let stat = fs::read_to_string("/proc/self/stat").expect("read the own state");
     let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
     fields[13].parse::<u64>().expect("a number") + fields[14].parse::<u64>().expect("a number")
 }
 
-/// A server that says nothing, a byte now and then, or headers without an end; gives its port.
+/// Starts a server that sends nothing, a byte now and then, or endless headers. Returns its port.
 fn never() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
     let port = listener.local_addr().expect("a port").port();
@@ -442,8 +442,8 @@ fn never() -> u16 {
     port
 }
 
-/// The usual way to do it in Python: all names anew at each event. It is so quick that at `die` the
-/// engine may still list what has died, so it hears of `stop` as well.
+/// The usual way in Python: rewrite all names at each event. It is so quick that at `die` Docker may still list the
+/// dead container, so it also handles `stop`.
 const PYTHON: &str = r#"
 import docker, os, sys
 client, path = docker.from_env(), sys.argv[1]
@@ -462,42 +462,42 @@ for event in events:
     sync()
 "#;
 
-/// A folder with docker-py, outside of the private host, which has no network; empty without pip.
+/// Installs docker-py into a directory outside the private host, which has no network. Empty without pip.
 fn watcher() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("make a folder");
+    let dir = tempfile::tempdir().expect("make a directory");
     let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--target"]).arg(folder.path()).arg("docker");
-    // Without it there is only one row less.
+    pip.args(["-m", "pip", "install", "--quiet", "--target"]).arg(dir.path()).arg("docker");
+    // Without it, there is one row less.
     let _ = pip.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    folder
+    dir
 }
 
-/// From an event to the name, one by one and in a burst; and nothing at all while nothing happens.
-fn daemon(table: &mut Table, folder: &Path) {
-    let scripts = folder.join("rules");
-    fs::create_dir(&scripts).expect("make a folder");
+/// The time from an event to the name, one by one and in a burst, and the cost of an idle daemon.
+fn daemon(table: &mut Table, dir: &Path) {
+    let scripts = dir.join("rules");
+    fs::create_dir(&scripts).expect("make a directory");
     fs::set_permissions(&scripts, fs::Permissions::from_mode(0o700)).expect("close the folder");
     fs::write(
         scripts.join("rules.rhai"),
         "every(\"0 4 1 1 *\", \"backup\");\non(\"container start,die\", \"hosts-sync\");\n",
     )
     .expect("write the rules");
-    // Counts what nginx is asked to do.
-    let (bin, log) = (folder.join("counting"), folder.join("reloads"));
-    fs::create_dir(&bin).expect("make a folder");
+    // Counts nginx's reloads.
+    let (bin, log) = (dir.join("counting"), dir.join("reloads"));
+    fs::create_dir(&bin).expect("make a directory");
     let nginx = bash_line("command -v nginx");
     fs::write(bin.join("nginx"), format!("#!/bin/sh\necho \"$*\" >>{}\nexec {nginx} \"$@\"\n", log.display()))
         .expect("write a program");
     fs::set_permissions(bin.join("nginx"), fs::Permissions::from_mode(0o755)).expect("let it run");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
-    bash(folder, "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force");
-    bash(folder, &format!("{IMAGE}\ndocker create --name late base:1 /bin/busybox sleep 3600"));
+    bash(dir, "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force");
+    bash(dir, &format!("{IMAGE}\ndocker create --name late base:1 /bin/busybox sleep 3600"));
 
-    let mut command = moyai(folder, &["daemon"]);
+    let mut command = moyai(dir, &["daemon"]);
     command.env("MOYAI_SCRIPTS", &scripts).env("PATH", &path).stdin(Stdio::null()).stderr(Stdio::null());
     let mut daemon = command.spawn().expect("start the daemon");
     let hosts = Path::new("/etc/hosts");
-    bash(folder, "nginx; until pgrep nginx; do sleep 0.1; done");
+    bash(dir, "nginx; until pgrep nginx; do sleep 0.1; done");
     let inspect = || run(Command::new("docker").args(["network", "inspect", "bridge"]));
     let mut times = Vec::new();
     let mut timed = || {
@@ -517,11 +517,11 @@ fn daemon(table: &mut Table, folder: &Path) {
     table.row("  its memory", resident(pid), 15.0, " MiB");
 
     bash(
-        folder,
+        dir,
         &format!("for i in {{1..{BURST}}}; do docker create --name burst$i base:1 /bin/busybox sleep 3600; done"),
     );
     fs::write(&log, "").expect("empty the log");
-    let burst = bash(folder, &format!("docker start $(seq --format burst%g {BURST})"));
+    let burst = bash(dir, &format!("docker start $(seq --format burst%g {BURST})"));
     let limit = Instant::now() + Duration::from_secs(60);
     while named(hosts, "burst") < BURST && Instant::now() < limit {
         sleep(Duration::from_millis(50));
@@ -540,37 +540,36 @@ fn daemon(table: &mut Table, folder: &Path) {
     );
     table.row(&format!("  reloads for {BURST} at once"), reloads as f64, 5.0, "");
     table.aside("    seconds that the burst took", burst.as_secs_f64());
-    bash(folder, &format!("kill {pid}"));
+    bash(dir, &format!("kill {pid}"));
     assert!(daemon.wait().expect("wait for the daemon").success());
-    bash(folder, "docker rm --force $(docker ps --all --quiet --filter name=burst); docker stop --time 0 late");
+    bash(dir, "docker rm --force $(docker ps --all --quiet --filter name=burst); docker stop --time 0 late");
 
     let library = PathBuf::from(std::env::var_os(WATCHER).expect("the folder of docker-py"));
     if !library.join("docker").is_dir() {
         println!("{:<52} docker-py cannot be had here", "  a Python watcher");
         return;
     }
-    let file = folder.join("python-hosts");
+    let file = dir.join("python-hosts");
     let mut python = Command::new("python3");
     python.args(["-c", PYTHON]).arg(&file).env("PYTHONPATH", library);
     let mut python = python.stdin(Stdio::null()).spawn().expect("start Python");
-    bash(folder, &format!("until test -s {}; do sleep 0.1; done", file.display()));
+    bash(dir, &format!("until test -s {}; do sleep 0.1; done", file.display()));
     table.aside("  a Python watcher (docker-py), one by one", ratio(15, || until_named(&file, "late"), inspect));
     python.kill().and_then(|()| python.wait()).expect("end Python");
 }
 
-/// From the time of a container's start, as Docker's event has it, until a hosts file with its name was
-/// written. The container is stopped before.
+/// Starts a stopped container. Returns the time from Docker's start event until a hosts file with its name was written.
 fn until_named(file: &Path, name: &str) -> Duration {
-    let folder = Path::new("/");
-    bash(folder, &format!("docker stop --time 0 {name}"));
+    let dir = Path::new("/");
+    bash(dir, &format!("docker stop --time 0 {name}"));
     let limit = Instant::now() + Duration::from_secs(30);
     while named(file, name) > 0 {
         assert!(Instant::now() < limit, "{name} stays in {}", file.display());
         sleep(Duration::from_millis(5));
     }
-    // What comes next is the first of a row.
+    // The next event starts a new sequence.
     sleep(Duration::from_secs(1));
-    bash(folder, &format!("docker start {name}"));
+    bash(dir, &format!("docker start {name}"));
     let start = Instant::now();
     while named(file, name) == 0 {
         assert!(start.elapsed() < Duration::from_secs(30), "{name} does not come into {}", file.display());
@@ -591,7 +590,7 @@ fn bash_line(text: &str) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// How often a process has been woken: it went to sleep as often, by the kernel's count.
+/// Returns how often a process has been woken: the kernel's count of its waits.
 fn switches(pid: u32) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("read the threads").flatten();
     let count = |status: String| {
@@ -607,13 +606,13 @@ fn resident(pid: u32) -> f64 {
     line.trim_end_matches("kB").trim().parse::<f64>().expect("a number") / 1024.0
 }
 
-/// The ten busiest clients of a log of 100 MB.
-fn stream(table: &mut Table, folder: &Path) {
-    let log = folder.join("access.log");
+/// The ten busiest clients in a log of 100 MB.
+fn stream(table: &mut Table, dir: &Path) {
+    let log = dir.join("access.log");
     let mut file = std::io::BufWriter::new(fs::File::create(&log).expect("make a log"));
     let (mut written, mut seed) = (0, 1_u64);
     while written < 100_000_000 {
-        // Knuth's generator; a square makes some of the 5,000 clients busier than others.
+        // Knuth's generator. Squaring makes some of the 5,000 clients busier than others.
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let (client, page) = ((seed >> 33) % 71, (seed >> 40) % 1000);
         let line = format!(
@@ -628,7 +627,7 @@ fn stream(table: &mut Table, folder: &Path) {
         written += line.len();
     }
     file.flush().expect("write a log");
-    let script = folder.join("top.rhai");
+    let script = dir.join("top.rhai");
     fs::write(
         &script,
         format!(
@@ -637,56 +636,55 @@ fn stream(table: &mut Table, folder: &Path) {
         ),
     )
     .expect("write a script");
-    let moyai = || moyai(folder, &["run", script.to_str().expect("a plain path")]);
+    let moyai = || moyai(dir, &["run", script.to_str().expect("a plain path")]);
     let pipe = "grep GET access.log | awk '{print $1}' | sort | uniq -c | sort -rn | head";
     let out = |command: &mut Command| {
-        let output = command.current_dir(folder).output().expect("start a program");
+        let output = command.current_dir(dir).output().expect("start a program");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()
     };
     let (ours, theirs) = (out(&mut moyai()), out(Command::new("bash").args(["-c", pipe])));
     assert_eq!(ours.len(), 10);
-    // Lines with the same count may stand in another order.
+    // Lines with the same count may be in another order.
     let counts =
         |lines: &[String]| lines.iter().map(|line| line.split(' ').next().map(str::to_owned)).collect::<Vec<_>>();
     assert_eq!(counts(&ours), counts(&theirs));
-    let ratio = ratio(5, || run(&mut moyai()), || bash(folder, pipe));
+    let ratio = ratio(5, || run(&mut moyai()), || bash(dir, pipe));
     table.row("100 MB of log / grep | awk | sort | uniq -c | sort", ratio, 1.0, "");
     table.row("  peak memory", peak(moyai()), 25.0, " MiB");
 }
 
-/// 1,000 updates of one number from 20 processes at once, none of them lost.
-fn state(table: &mut Table, folder: &Path) {
+/// 1,000 updates of one number from 20 parallel processes. None may be lost.
+fn state(table: &mut Table, dir: &Path) {
     let script = |name: &str, text: &str| {
-        let path = folder.join(name);
+        let path = dir.join(name);
         fs::write(&path, text).expect("write a script");
         path.to_str().expect("a plain path").to_owned()
     };
     let count = script("count.rhai", "for i in 0..50 { state::update(\"count\", 0, |n| n + 1); }");
     let show = script("show.rhai", "print(state::get(\"count\", 0));");
     let start = Instant::now();
-    let runs: Vec<_> = (0..20).map(|_| moyai(folder, &["run", &count]).spawn().expect("start moyai")).collect();
+    let runs: Vec<_> = (0..20).map(|_| moyai(dir, &["run", &count]).spawn().expect("start moyai")).collect();
     for mut run in runs {
         assert!(run.wait().expect("wait for moyai").success());
     }
     let seconds = start.elapsed().as_secs_f64();
-    let shown = moyai(folder, &["run", &show]).output().expect("start moyai").stdout;
+    let shown = moyai(dir, &["run", &show]).output().expect("start moyai").stdout;
     let kept: f64 = String::from_utf8_lossy(&shown).trim().parse().expect("a number");
     table.row("updates lost of 1,000 from 20 processes at once", 1000.0 - kept, 0.0, "");
     table.aside("  seconds that they took", seconds);
 }
 
-/// Starts ten containers, `saved1` and so on, and nothing else; returns a directory of scripts with this
-/// configuration.
-fn ten(folder: &Path, directory: &str, config: &str) -> PathBuf {
-    let scripts = folder.join(directory);
+/// Starts only ten containers, `saved1` and so on. Returns a directory of scripts with this configuration.
+fn ten(dir: &Path, directory: &str, config: &str) -> PathBuf {
+    let scripts = dir.join(directory);
     fs::create_dir(&scripts).expect("make a directory");
     fs::set_permissions(&scripts, fs::Permissions::from_mode(0o700)).expect("close the directory");
     let policy = format!("fn backup_ref(c, when) {{ `own.${{c.name}}:${{when}}` }}\nconst STAYS_FREE = 0;\n{config}");
     fs::write(scripts.join("config.rhai"), policy).expect("write the configuration");
-    bash(folder, "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force");
+    bash(dir, "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force");
     bash(
-        folder,
+        dir,
         &format!(
             "{IMAGE}
              for i in {{1..{SAVED}}}; do docker run --detach --name saved$i base:1 /bin/busybox sleep 3600; done"
@@ -696,61 +694,61 @@ fn ten(folder: &Path, directory: &str, config: &str) -> PathBuf {
 }
 
 /// Ten containers that have each written 20 MB since the last backup.
-fn backup(table: &mut Table, folder: &Path) {
-    let scripts = ten(folder, "backup-scripts", "");
+fn backup(table: &mut Table, dir: &Path) {
+    let scripts = ten(dir, "backup-scripts", "");
     let fresh = || {
         let write = "/bin/busybox dd if=/dev/urandom of=/file bs=1M count=20";
-        bash(folder, &format!("for i in {{1..{SAVED}}}; do docker exec saved$i {write}; done; sync"));
+        bash(dir, &format!("for i in {{1..{SAVED}}}; do docker exec saved$i {write}; done; sync"));
     };
-    // What has lost its name goes, as it does in the others.
+    // Untagged images are removed, as in the other variants.
     let drop = "docker rmi $(docker images --quiet --filter dangling=true) || true";
     let ours = || {
         fresh();
-        run(moyai(folder, &["run", "backup", "--tag", "ours"]).env("MOYAI_SCRIPTS", &scripts))
+        run(moyai(dir, &["run", "backup", "--tag", "ours"]).env("MOYAI_SCRIPTS", &scripts))
     };
     let names = format!("seq --format saved%g {SAVED}");
     let article = format!("for c in $({names}); do docker commit $c own.$c:theirs; done; {drop}");
     let theirs = || {
         fresh();
-        bash(folder, &article)
+        bash(dir, &article)
     };
-    // The same acts of the engine, two at once.
+    // The same changes by Docker, two at once.
     let both = "xargs -P 2 -I N docker";
     let commits = format!("{names} | {both} commit N own.N:bare");
     let bare = || {
         fresh();
-        bash(folder, &format!("{commits}; docker images --quiet --filter dangling=true | {both} rmi N || true"))
+        bash(dir, &format!("{commits}; docker images --quiet --filter dangling=true | {both} rmi N || true"))
     };
     table.row("backup of 10 containers / the article's loop", ratio(5, ours, theirs), 1.0, "");
-    // The engine's own time is nine tenths of the run.
+    // Docker's own time is nine tenths of the run.
     table.row("  / its bare `docker commit` and `docker rmi`", ratio(5, ours, bare), 1.0 / 0.9, "");
     let first = || {
         fresh();
-        let time = bash(folder, &commits);
-        bash(folder, drop);
+        let time = bash(dir, &commits);
+        bash(dir, drop);
         time
     };
     table.aside("  / its bare `docker commit` alone", ratio(3, ours, first));
-    table.row("  peak memory", peak(moyai(folder, &["run", "backup", "--tag", "ours"])), 25.0, " MiB");
+    table.row("  peak memory", peak(moyai(dir, &["run", "backup", "--tag", "ours"])), 25.0, " MiB");
 }
 
-/// The size of the volume that goes into the store, in megabytes: `MOYAI_BENCH_VOLUME`, or this.
+/// The size of the volume for the store in megabytes, unless `MOYAI_BENCH_VOLUME` is set.
 const VOLUME: usize = 500;
-/// How many nights of the store are looked at, and how many pages of 4 KiB are rewritten in each.
+/// The number of nights of the store, and the number of 4 KiB pages rewritten in each.
 const NIGHTS: usize = 10;
 const PAGES: usize = 800;
 
-/// A volume into the store, and by restic alone into a repository of its own.
-fn store(table: &mut Table, folder: &Path) {
-    let scripts = ten(folder, "store-scripts", "");
+/// Saves a volume with the store, and with restic alone in a separate repository.
+fn store(table: &mut Table, dir: &Path) {
+    let scripts = ten(dir, "store-scripts", "");
     let size = std::env::var("MOYAI_BENCH_VOLUME").ok().and_then(|text| text.parse().ok()).unwrap_or(VOLUME);
     let moyai = |words: &[&str]| -> String {
-        let output = moyai(folder, words).env("MOYAI_SCRIPTS", &scripts).output().expect("start moyai");
+        let output = moyai(dir, words).env("MOYAI_SCRIPTS", &scripts).output().expect("start moyai");
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     bash(
-        folder,
+        dir,
         &format!(
             "docker ps -aq | xargs docker rm -f
              docker run -d --name big -v big:/data base:1 /bin/busybox sleep 36000
@@ -760,7 +758,7 @@ fn store(table: &mut Table, folder: &Path) {
         ),
     );
     moyai(&["run", "store", "--init"]);
-    // How long the container is paused, in seconds.
+    // Returns how long the container is paused, in seconds.
     let paused = || -> f64 {
         let text = moyai(&["run", "backup", "big", "--tag", "night", "--json"]);
         let result: serde_json::Value = serde_json::from_str(&text).expect("read the result");
@@ -768,7 +766,7 @@ fn store(table: &mut Table, folder: &Path) {
     };
     let alone = || {
         let line = "RESTIC_PASSWORD=alone restic --no-cache -q -r alone backup /var/lib/docker/volumes/big/_data";
-        bash(folder, line).as_secs_f64()
+        bash(dir, line).as_secs_f64()
     };
     let (theirs, ours) = (alone(), paused());
     table.row(&format!("store: first night of {size} MB, paused / restic"), ours / theirs, 1.3, "");
@@ -784,34 +782,34 @@ fn store(table: &mut Table, folder: &Path) {
              done; sync",
             size / 5 * 256
         );
-        bash(folder, &write);
+        bash(dir, &write);
         alone();
         paused();
     }
-    // Each of the two keeps its last night, as the rotation of moyai does here.
-    bash(folder, "RESTIC_PASSWORD=alone restic --no-cache -q -r alone forget --keep-last 1 --prune");
+    // Each of the two keeps its last night, like the rotation of moyai here.
+    bash(dir, "RESTIC_PASSWORD=alone restic --no-cache -q -r alone forget --keep-last 1 --prune");
     moyai(&["run", "store"]);
     let bytes = |name: &str| -> f64 {
-        let output = Command::new("du").args(["-sb", name]).current_dir(folder).output().expect("start du");
+        let output = Command::new("du").args(["-sb", name]).current_dir(dir).output().expect("start du");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
     };
     table.row(&format!("store: disk after {NIGHTS} nights / restic"), bytes("state/restic") / bytes("alone"), 1.1, "");
     // As on a new host: container and volume are gone.
-    bash(folder, "docker rm -f big; docker volume rm big; rm -rf again");
+    bash(dir, "docker rm -f big; docker volume rm big; rm -rf again");
     let begun = Instant::now();
     moyai(&["run", "restore", "big"]);
     let ours = begun.elapsed().as_secs_f64();
     let line = "RESTIC_PASSWORD=alone restic --no-cache -q -r alone restore latest --target again";
-    let theirs = bash(folder, line).as_secs_f64();
+    let theirs = bash(dir, line).as_secs_f64();
     table.aside("store: the container is made again / restic's restore", ours / theirs);
     table.aside("  seconds per GB", ours * 1000.0 / size as f64);
 }
 
-/// Verification of ten containers, two at a time, and the plain start of these ten, two at a time.
-fn verify(table: &mut Table, folder: &Path) {
-    let scripts = ten(folder, "verify-scripts", "const SITES = [];\nconst VERIFY_STAYS = 0;\n");
-    let moyai = |words: &[&str]| run(moyai(folder, words).env("MOYAI_SCRIPTS", &scripts));
+/// Verification of ten containers, two at a time, against their plain start, two at a time.
+fn verify(table: &mut Table, dir: &Path) {
+    let scripts = ten(dir, "verify-scripts", "const SITES = [];\nconst VERIFY_STAYS = 0;\n");
+    let moyai = |words: &[&str]| run(moyai(dir, words).env("MOYAI_SCRIPTS", &scripts));
     moyai(&["run", "backup", "--tag", "v"]);
     let verified = || {
         let plain = moyai(&["run", "backup", "--tag", "v"]);
@@ -820,15 +818,14 @@ fn verify(table: &mut Table, folder: &Path) {
     };
     let started = || {
         let start = "docker run --detach --name again.N own.N:v /bin/busybox sleep 3600";
-        let time = bash(folder, &format!("seq --format saved%g {SAVED} | xargs -P 2 -I N {start}"));
-        bash(folder, "docker ps --all --quiet --filter name=^again | xargs docker rm --force");
+        let time = bash(dir, &format!("seq --format saved%g {SAVED} | xargs -P 2 -I N {start}"));
+        bash(dir, "docker ps --all --quiet --filter name=^again | xargs docker rm --force");
         time
     };
     table.aside("verification of 10 containers / their `docker run`", ratio(3, verified, started));
 }
 
-/// `moyai` with these words, its files all in this folder.
-/// A site in a container with a volume, its image in a registry on loopback; `push N` pushes a new version.
+/// A site in a container with a volume, its image in a registry on loopback. `push N` pushes a new version.
 const UPDATED: &str = r#"
 push() {
     echo "page $1" >image/page
@@ -837,35 +834,36 @@ push() {
 }
 "#;
 
-/// How long nginx has no answer from a site while its container is replaced, and the stop and start of the container.
-fn update(table: &mut Table, folder: &Path) {
+/// How long nginx gets no answer from a site while its container is replaced, against the stop and start of the
+/// container.
+fn update(table: &mut Table, dir: &Path) {
     let setup = r#"
         printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: "127.0.0.1:5000"}\n' "$PWD" >registry.yml
         docker-registry serve registry.yml >registry.log 2>&1 & sleep 2; push 0
         docker run --detach --name updated --stop-signal KILL --volume data:/data localhost:5000/site:1
         mkdir -p update-scripts; echo 'const UPDATE_WATCH = 0; const SITES = []; const VERIFY_STAYS = 0;' >update-scripts/config.rhai
         echo 'server { listen 8098; location / { proxy_pass http://updated:8080/; } }' >/etc/nginx/conf.d/updated.conf"#;
-    bash(folder, &format!("{IMAGE}\n{UPDATED}\n{setup}"));
-    let moyai = |words: &[&str]| run(moyai(folder, words).env("MOYAI_SCRIPTS", folder.join("update-scripts")));
+    bash(dir, &format!("{IMAGE}\n{UPDATED}\n{setup}"));
+    let moyai = |words: &[&str]| run(moyai(dir, words).env("MOYAI_SCRIPTS", dir.join("update-scripts")));
     moyai(&["run", "hosts-sync"]);
-    bash(folder, "pgrep -x nginx || nginx");
+    bash(dir, "pgrep -x nginx || nginx");
     let mut version = 0;
     let replaced = || {
         version += 1;
-        bash(folder, &format!("{UPDATED}\npush {version}"));
+        bash(dir, &format!("{UPDATED}\npush {version}"));
         let down = pause(|| moyai(&["run", "update", "updated"]));
         assert_eq!(page().as_deref(), Some(format!("page {version}").as_str()));
         down
     };
     let restarted = || {
-        let time = bash(folder, "docker stop updated; docker start updated");
+        let time = bash(dir, "docker stop updated; docker start updated");
         moyai(&["run", "hosts-sync"]);
         time
     };
     table.row("update: time down / `docker stop`, `docker start`", ratio(10, replaced, restarted), 1.2, "");
 }
 
-/// What nginx has of the updated site; nothing if it does not answer at once.
+/// Returns nginx's page of the updated site, or nothing if it does not answer at once.
 fn page() -> Option<String> {
     let mut stream = TcpStream::connect("127.0.0.1:8098").ok()?;
     stream.set_read_timeout(Some(Duration::from_millis(50))).ok()?;
@@ -875,7 +873,7 @@ fn page() -> Option<String> {
     text.contains(" 200 OK").then(|| text.lines().last().unwrap_or_default().to_owned())
 }
 
-/// The longest time without an answer while something is done.
+/// Returns the longest time without an answer while `work` runs.
 fn pause(work: impl FnOnce() -> Duration) -> Duration {
     let ended = std::sync::atomic::AtomicBool::new(false);
     let load = || {
@@ -897,17 +895,17 @@ fn pause(work: impl FnOnce() -> Duration) -> Duration {
     })
 }
 
-fn moyai(folder: &Path, words: &[&str]) -> Command {
+fn moyai(dir: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(MOYAI);
     command.args(words);
-    command.env("MOYAI_SCRIPTS", folder.join("scripts")).env("MOYAI_STATE", folder.join("state"));
+    command.env("MOYAI_SCRIPTS", dir.join("scripts")).env("MOYAI_STATE", dir.join("state"));
     command
 }
 
-/// Runs a command to its end, which must be a good one; gives the time it took.
+/// Runs a command, which must succeed, and returns its duration.
 fn run(command: &mut Command) -> Duration {
     command.stdin(Stdio::null()).stderr(Stdio::null());
-    // The output is read: a program that writes into nothing has less to do.
+    // The output is read, because a program has less to do with /dev/null.
     let start = Instant::now();
     let output = command.stdout(Stdio::piped()).output().expect("start a program");
     let time = start.elapsed();
@@ -915,19 +913,19 @@ fn run(command: &mut Command) -> Duration {
     time
 }
 
-fn bash(folder: &Path, text: &str) -> Duration {
-    run(Command::new("bash").args(["-c", text]).current_dir(folder))
+fn bash(dir: &Path, text: &str) -> Duration {
+    run(Command::new("bash").args(["-c", text]).current_dir(dir))
 }
 
-/// The median of a/b, the two run in turns; a first turn only warms up.
+/// Returns the median of a/b. Both run in turns, and the first turn only warms up.
 fn ratio(turns: usize, mut a: impl FnMut() -> Duration, mut b: impl FnMut() -> Duration) -> f64 {
     let mut ratios: Vec<f64> = (0..=turns).map(|_| a().as_secs_f64() / b().as_secs_f64()).skip(1).collect();
     ratios.sort_by(f64::total_cmp);
     (ratios[(turns - 1) / 2] + ratios[turns / 2]) / 2.0
 }
 
-/// The most memory that a process itself had, in MiB. What wait4(2) tells counts the programs that
-/// it started too, so the kernel's own mark of the process is read as long as there is one.
+/// Returns the peak memory of a process itself, in MiB. wait4(2) also counts the programs that it started, so this
+/// reads the kernel's own peak of the process while it exists.
 fn peak(mut command: Command) -> f64 {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("start moyai");
@@ -943,18 +941,18 @@ fn peak(mut command: Command) -> f64 {
     most / 1024.0
 }
 
-/// Runs moyai with a `docker` in front of the real one that writes down how it is called.
-fn calls(folder: &Path, mut command: Command) -> Vec<Vec<String>> {
-    let (log, bin) = (folder.join("calls"), folder.join("bin"));
+/// Runs moyai with a `docker` before the real one on the PATH that logs its calls.
+fn calls(dir: &Path, mut command: Command) -> Vec<Vec<String>> {
+    let (log, bin) = (dir.join("calls"), dir.join("bin"));
     let path = std::env::var("PATH").unwrap_or_default();
-    let real = std::env::split_paths(&path).map(|folder| folder.join("docker")).find(|docker| docker.is_file());
+    let real = std::env::split_paths(&path).map(|dir| dir.join("docker")).find(|docker| docker.is_file());
     let text = format!(
         "#!/bin/sh\n{{ printf '%s\\0' \"$@\"; echo; }} >>{}\nexec {} \"$@\"\n",
         log.display(),
         real.expect("docker is installed").display()
     );
     let _ = fs::remove_file(&log);
-    fs::create_dir_all(&bin).expect("make a folder");
+    fs::create_dir_all(&bin).expect("make a directory");
     fs::write(bin.join("docker"), text).expect("write a program");
     fs::set_permissions(bin.join("docker"), fs::Permissions::from_mode(0o755)).expect("let it run");
     run(command.env("PATH", format!("{}:{path}", bin.display())));
@@ -962,7 +960,7 @@ fn calls(folder: &Path, mut command: Command) -> Vec<Vec<String>> {
     fs::read_to_string(&log).expect("moyai calls docker").lines().map(words).collect()
 }
 
-/// A server on every address of the loopback that takes its time; gives its port.
+/// Starts a slow server on every loopback address. Returns its port.
 fn serve(answer_after: Duration) -> u16 {
     let listener = TcpListener::bind("0.0.0.0:0").expect("listen");
     let port = listener.local_addr().expect("a port").port();
@@ -974,7 +972,7 @@ fn serve(answer_after: Duration) -> u16 {
     port
 }
 
-/// Requests each address by as many threads at once, and reads the answer: what nobody can do without.
+/// Requests each address with this many threads and reads the answers: the minimum for any program.
 fn ask_all(urls: &[String], workers: usize) -> Duration {
     let next = AtomicUsize::new(0);
     let start = Instant::now();
@@ -996,7 +994,7 @@ fn ask_all(urls: &[String], workers: usize) -> Duration {
     start.elapsed()
 }
 
-/// Answers one request. A client that goes away is no matter of ours.
+/// Answers one request. Clients may hang up.
 fn answer(mut connection: TcpStream, after: Duration) {
     let (mut request, mut bytes) = (Vec::new(), [0; 4096]);
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! Whole-program tests: a folder of its own, a script, exact output.
+//! Tests of the complete program: a directory, a script and its exact output.
 
 #![allow(dead_code)] // Each test crate uses its own part.
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
-/// The program under test: `$MOYAI_TEST_PROGRAM`, or the one that was built with the tests.
+/// The program under test: `$MOYAI_TEST_PROGRAM`, or the one built with the tests.
 pub fn program() -> &'static str {
     static PROGRAM: LazyLock<String> = LazyLock::new(|| {
         std::env::var("MOYAI_TEST_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_moyai").to_owned())
@@ -15,12 +15,12 @@ pub fn program() -> &'static str {
     &PROGRAM
 }
 
-/// A folder with scripts, and a moyai that sees only these.
+/// A directory with scripts, and a moyai that uses only these.
 pub struct World {
-    pub folder: tempfile::TempDir,
+    pub dir: tempfile::TempDir,
 }
 
-/// What a run gave.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Gave {
     pub out: String,
@@ -30,16 +30,16 @@ pub struct Gave {
 
 impl World {
     pub fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("moyai-test-").tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("scripts")).unwrap();
-        Self { folder }
+        let dir = tempfile::Builder::new().prefix("moyai-test-").tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("scripts")).unwrap();
+        Self { dir }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.dir.path().join(name)
     }
 
-    /// Writes a file, making its folders.
+    /// Writes a file and creates its directories.
     pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -47,45 +47,45 @@ impl World {
         path
     }
 
-    /// Writes a program.
+    /// Writes an executable.
     pub fn program(&self, name: &str, text: &str) -> String {
         let path = self.file(name, text);
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
         path.display().to_string()
     }
 
-    /// A `$PATH` on which the programs in `bin` come before the host's own.
+    /// Returns a `$PATH` on which the programs in `bin` come before those of the host.
     pub fn search(&self) -> String {
         format!("{}:/usr/bin:/bin", self.path("bin").display())
     }
 
-    /// A script that `moyai run NAME` finds.
+    /// Writes a script that `moyai run NAME` finds.
     pub fn script(&self, name: &str, text: &str) -> &Self {
         self.file(&format!("scripts/{name}.rhai"), text);
         self
     }
 
-    /// `moyai` with these words, in this world.
+    /// Prepares `moyai` with these arguments in this world.
     pub fn command<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(program());
         command
             .args(words)
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("HOME", self.folder.path())
+            .env("HOME", self.dir.path())
             .env("MOYAI_SCRIPTS", self.path("scripts"))
             .env("MOYAI_STATE", self.path("state"))
-            .current_dir(self.folder.path())
+            .current_dir(self.dir.path())
             .stdin(Stdio::null());
         command
     }
 
-    /// Runs `moyai` with these words.
+    /// Runs `moyai` with these arguments.
     pub fn moyai<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Gave {
         gave(&self.command(words).output().unwrap())
     }
 
-    /// Runs a script's text as `moyai run [OPTIONS] test`.
+    /// Runs script text as `moyai run [OPTIONS] test`.
     pub fn run_with(&self, options: &[&str], text: &str) -> Gave {
         self.script("test", text);
         self.moyai([&["run"], options, &["test"]].concat())
@@ -97,7 +97,7 @@ impl World {
         gave(&self.command([&["run"], options, &["test"]].concat()).env("PATH", self.search()).output().unwrap())
     }
 
-    /// Runs a script's text.
+    /// Runs script text.
     pub fn run(&self, text: &str) -> Gave {
         self.run_with(&[], text)
     }
@@ -113,21 +113,21 @@ pub fn gave(output: &Output) -> Gave {
 }
 
 impl Gave {
-    /// It succeeded; gives standard output.
+    /// Asserts success and returns standard output.
     #[track_caller]
     pub fn ok(self) -> String {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self.out
     }
 
-    /// It was refused by the check before the run, or failed in it; gives standard error.
+    /// Asserts that the check or the run failed, and returns standard error.
     #[track_caller]
     pub fn refused(self) -> String {
         assert!([1, 2].contains(&self.code), "{}{}", self.out, self.err);
         self.err
     }
 
-    /// It failed with this code; gives standard error.
+    /// Asserts this exit code and returns standard error.
     #[track_caller]
     pub fn failed(self, code: i32) -> String {
         assert_eq!(self.code, code, "{}{}", self.out, self.err);

@@ -1,4 +1,4 @@
-//! A server for tests: answers by path, badly where the path says so.
+//! A test server. The path selects the answer, and some answers are broken on purpose.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,10 +7,10 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A server on a port of its own, gone with the process.
+/// A server on its own port. It ends with the process.
 pub struct Web {
     pub port: u16,
-    /// What was asked: request line, headers and body.
+    /// The requests: request line, headers and body.
     pub asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -22,17 +22,17 @@ impl Web {
         Self::serve("127.0.0.1:0", Ok)
     }
 
-    /// A server that only IPv6 reaches.
+    /// Starts a server that only listens on IPv6.
     pub fn at_six() -> Self {
         Self::serve("[::1]:0", Ok)
     }
 
-    /// A server that shows this certificate.
+    /// Starts a server with this certificate.
     pub fn with_certificate(certificate: &Certificate) -> Self {
         Self::with_tls(certificate.server(None, rustls::ALL_VERSIONS))
     }
 
-    /// A server with this configuration of TLS.
+    /// Starts a server with this TLS configuration.
     pub fn with_tls(config: Arc<rustls::ServerConfig>) -> Self {
         Self::serve("127.0.0.1:0", move |stream| {
             let connection = rustls::ServerConnection::new(config.clone()).map_err(std::io::Error::other)?;
@@ -51,7 +51,7 @@ impl Web {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (seen, wrap) = (seen.clone(), wrap.clone());
-                // A client that hangs up is no matter.
+                // Clients may hang up.
                 std::thread::spawn(move || wrap(stream).and_then(|mut stream| answer(&mut stream, &seen, port)));
             }
         });
@@ -62,20 +62,20 @@ impl Web {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// The last thing that was asked.
+    /// Returns the last request.
     pub fn last(&self) -> String {
         self.asked.lock().unwrap().last().cloned().unwrap_or_default()
     }
 }
 
-/// A request up to the end of its body.
+/// Reads a request up to the end of its body.
 fn request(stream: &mut impl Read) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     let mut piece = [0; 4096];
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if bytes.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
-            // A client that speaks TLS to a server that does not: it gets its answer at once.
+            // A client speaks TLS to a plain server: answer at once.
             return Ok(text);
         }
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
@@ -111,7 +111,7 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
         }
     };
     match path.as_str() {
-        // What it was sent: the method, the kind and the body.
+        // Echoes the method, the content type and the body.
         "/echo" => {
             let (head, body) = request.split_once("\r\n\r\n").unwrap_or_default();
             let kind = head
@@ -131,7 +131,7 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
             std::thread::sleep(Duration::from_millis(50));
             ok(stream, "", b"late")
         }
-        // Answers when as many as the workers of a run are asking at the same time.
+        // Answers when as many requests have arrived as a run has workers.
         "/meet" => {
             let asked = || seen.lock().unwrap().iter().filter(|request| request.starts_with("GET /meet ")).count();
             for _ in 0..6000 {
@@ -175,13 +175,13 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
         }
         "/deflate-bomb" => ok(stream, "Content-Encoding: deflate\r\n", &zlib(&vec![0; 64 * 1024 * 1024])),
         "/deflate-garbage" => ok(stream, "Content-Encoding: deflate\r\n", b"\xff\xff\xff"),
-        // A window of 16 bits, six bytes as they are, the end (RFC 7932, 9).
+        // A window of 16 bits, six uncompressed bytes, the end (RFC 7932, 9).
         "/br" => ok(stream, "Content-Encoding: br\r\n", b"\x50\x00\x10packed\x03"),
         "/zstd" => ok(stream, "Content-Encoding: zstd\r\n", b"(\xb5/\xfd"),
         "/away-to-404" => send(stream, "302 Found", "Location: /404\r\n", b""),
-        // `/raw/BYTES`: an answer in hexadecimal digits, sent as it is.
+        // `/raw/BYTES`: an answer in hexadecimal digits, sent unchanged.
         raw if raw.starts_with("/raw/") => stream.write_all(&from_hex(&raw["/raw/".len()..])),
-        // `/to/STATUS/ADDRESS`: a redirect, the address in hexadecimal digits.
+        // `/to/STATUS/ADDRESS`: a redirect. The address is in hexadecimal digits.
         to if to.starts_with("/to/") => {
             let mut parts = to.split('/').skip(2);
             let status = parts.next().unwrap_or_default();
@@ -191,7 +191,7 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
             head.extend(b"\r\n\r\n");
             stream.write_all(&head)
         }
-        // Sends everybody on who has no session.
+        // Redirects every client without a session.
         "/session" => match request.to_lowercase().contains("\r\ncookie: a=1; s=42\r\n") {
             true => ok(stream, "", b"signed in"),
             false => send(
@@ -201,7 +201,7 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
                 b"",
             ),
         },
-        // `/hex/CHARSET/BYTES`: a page in any encoding, `-` for one that says nothing of it.
+        // `/hex/CHARSET/BYTES`: a page in any encoding. `-` declares none.
         hex if hex.starts_with("/hex/") => {
             let mut parts = hex.split('/').skip(2);
             let (charset, digits) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -221,7 +221,7 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
     }
 }
 
-/// The bytes as hexadecimal digits.
+/// Returns the bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -230,13 +230,13 @@ fn from_hex(digits: &str) -> Vec<u8> {
     (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[at * 2..][..2], 16).unwrap()).collect()
 }
 
-/// The bytes as a zlib stream.
+/// Returns the bytes as a zlib stream.
 fn zlib(bytes: &[u8]) -> Vec<u8> {
     let mut writer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     writer.write_all(bytes).and_then(|()| writer.finish()).unwrap()
 }
 
-/// What gzip(1) makes of the text, this many times over.
+/// Returns the output of gzip(1) for the repeated text.
 fn gzip(text: &[u8], times: usize) -> Vec<u8> {
     let mut child = Command::new("gzip")
         .arg("-c")
@@ -252,15 +252,15 @@ fn gzip(text: &[u8], times: usize) -> Vec<u8> {
     packed
 }
 
-/// Files of a certificate.
+/// The files of a certificate.
 pub struct Certificate {
     pub chain: PathBuf,
     pub key: PathBuf,
 }
 
 impl Certificate {
-    /// A server's configuration with this certificate. With `clients` it requires certificates that this authority
-    /// signed.
+    /// Returns a server configuration with this certificate. With `clients`, it requires client certificates signed by
+    /// this authority.
     pub fn server(
         &self,
         clients: Option<&Authority<'_>>,
@@ -285,41 +285,41 @@ impl Certificate {
     }
 }
 
-/// An authority made by openssl(1), and what it signs.
+/// A certificate authority made with openssl(1).
 pub struct Authority<'a> {
-    folder: &'a Path,
+    dir: &'a Path,
 }
 
 impl<'a> Authority<'a> {
-    pub fn new(folder: &'a Path) -> Self {
-        Self::named(folder, "test")
+    pub fn new(dir: &'a Path) -> Self {
+        Self::named(dir, "test")
     }
 
-    pub fn named(folder: &'a Path, name: &str) -> Self {
-        let authority = Self { folder };
+    pub fn named(dir: &'a Path, name: &str) -> Self {
+        let authority = Self { dir };
         authority.openssl(&format!("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 100 -subj /CN={name} -keyout ca.key -out ca.pem"));
         authority
     }
 
     pub fn file(&self) -> PathBuf {
-        self.folder.join("ca.pem")
+        self.dir.join("ca.pem")
     }
 
     pub fn sign(&self, name: &str, host: &str, days: i32) -> Certificate {
         let extensions = format!("subjectAltName=DNS:{host}\nbasicConstraints=CA:FALSE\n");
-        std::fs::write(self.folder.join(format!("{name}.ext")), extensions).unwrap();
+        std::fs::write(self.dir.join(format!("{name}.ext")), extensions).unwrap();
         self.openssl(&format!(
             "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={host} -keyout {name}.key -out {name}.csr"
         ));
         self.openssl(&format!("x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days} -extfile {name}.ext -out {name}.pem"));
-        Certificate { chain: self.folder.join(format!("{name}.pem")), key: self.folder.join(format!("{name}.key")) }
+        Certificate { chain: self.dir.join(format!("{name}.pem")), key: self.dir.join(format!("{name}.key")) }
     }
 
-    /// Signs a certificate of an intermediate authority, and one for a host by it. `url` is where the certificate of
-    /// the intermediate authority can be fetched, as public authorities say it. The chain has only the last one.
+    /// Signs an intermediate certificate, and with it one for a host. `url` is where the intermediate certificate can
+    /// be downloaded, as public authorities announce it. The chain contains only the host's certificate.
     pub fn sign_by_intermediate(&self, name: &str, host: &str, url: Option<&str>) -> Certificate {
         let access = url.map(|url| format!("authorityInfoAccess=caIssuers;URI:{url}\n")).unwrap_or_default();
-        let write = |file: String, text: String| std::fs::write(self.folder.join(file), text).unwrap();
+        let write = |file: String, text: String| std::fs::write(self.dir.join(file), text).unwrap();
         write(format!("{name}-i.ext"), "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n".into());
         write(format!("{name}.ext"), format!("subjectAltName=DNS:{host}\nbasicConstraints=CA:FALSE\n{access}"));
         let new = "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj";
@@ -327,16 +327,16 @@ impl<'a> Authority<'a> {
         self.openssl(&format!("x509 -req -in {name}-i.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 50 -extfile {name}-i.ext -out {name}-i.pem"));
         self.openssl(&format!("{new} /CN={host} -keyout {name}.key -out {name}.csr"));
         self.openssl(&format!("x509 -req -in {name}.csr -CA {name}-i.pem -CAkey {name}-i.key -CAcreateserial -days 50 -extfile {name}.ext -out {name}.pem"));
-        Certificate { chain: self.folder.join(format!("{name}.pem")), key: self.folder.join(format!("{name}.key")) }
+        Certificate { chain: self.dir.join(format!("{name}.pem")), key: self.dir.join(format!("{name}.key")) }
     }
 
-    /// The authority's own certificate, shown by a server.
+    /// Returns the authority's own certificate for use by a server.
     pub fn itself(&self) -> Certificate {
-        Certificate { chain: self.file(), key: self.folder.join("ca.key") }
+        Certificate { chain: self.file(), key: self.dir.join("ca.key") }
     }
 
     fn openssl(&self, words: &str) {
-        let output = Command::new("openssl").args(words.split(' ')).current_dir(self.folder).output().unwrap();
+        let output = Command::new("openssl").args(words.split(' ')).current_dir(self.dir).output().unwrap();
         assert!(output.status.success(), "openssl {words}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -1,7 +1,7 @@
-//! Mutated input for everything that reads what others write: no panic, no hang, no lost file.
+//! Mutated input for all code that reads foreign data: no panic, no hang, no lost file.
 //!
-//! The cases depend on the seed alone, `MOYAI_FUZZ_SEED`, which every failure names. Each target has a fixed
-//! number of cases; with `MOYAI_FUZZ_SECONDS=600` each goes on with new seeds for that long.
+//! The cases depend only on the seed `MOYAI_FUZZ_SEED`, which every failure prints. Each target has a fixed number of
+//! cases. With `MOYAI_FUZZ_SECONDS=600`, each continues with new seeds for that long.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A generator of its own, so that a seed repeats its cases on every machine.
+/// A separate generator, so that a seed repeats its cases on every machine.
 struct Random(u64);
 
 impl Random {
@@ -30,7 +30,7 @@ impl Random {
         of[self.below(of.len())]
     }
 
-    /// One of the texts with some bytes removed, doubled, replaced, cut off or taken from another one.
+    /// Returns one of the texts with some bytes removed, doubled, replaced, cut off or taken from another text.
     fn mutated(&mut self, corpus: &[String], odd: &[&str]) -> Vec<u8> {
         let mut bytes = corpus[self.below(corpus.len())].clone().into_bytes();
         for _ in 0..=self.below(6) {
@@ -56,7 +56,7 @@ impl Random {
     }
 }
 
-/// What breaks parsers, whatever they parse.
+/// Input that tends to break parsers.
 const ODD: &[&str] = &[
     "",
     "\0",
@@ -107,7 +107,7 @@ const ODD: &[&str] = &[
     "*/",
 ];
 
-/// Runs a target with one seed after the other.
+/// Runs a target with successive seeds.
 fn fuzz(name: &str, rounds: u64, round: impl Fn(&mut Random)) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let first = number("MOYAI_FUZZ_SEED").unwrap_or(1);
@@ -115,21 +115,21 @@ fn fuzz(name: &str, rounds: u64, round: impl Fn(&mut Random)) {
     let begun = Instant::now();
     let mut seed = first;
     while limit.map_or(seed - first < rounds, |limit| begun.elapsed() < limit) {
-        // Printed only when it fails.
+        // cargo shows this only on failure.
         println!("{name}: MOYAI_FUZZ_SEED={seed}");
         round(&mut Random::of(seed));
         seed += 1;
     }
 }
 
-/// Runs moyai; a panic, a crash or a hang fails the test with the last lines of both streams.
+/// Runs moyai. A panic, a crash or a hang fails the test and prints the last lines of both streams.
 #[track_caller]
 fn run(world: &World, words: &[String], change: impl Fn(&mut std::process::Command)) -> Gave {
     let mut command = std::process::Command::new("timeout");
     command.args(["--signal=KILL", "120", crate::common::program()]).args(words);
     let template = world.command(words);
     command.env_clear().envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.current_dir(world.folder.path()).stdin(std::process::Stdio::null());
+    command.current_dir(world.dir.path()).stdin(std::process::Stdio::null());
     change(&mut command);
     let gave = gave(&command.output().unwrap());
     let end = |text: &str| text.lines().rev().take(5).map(str::to_owned).collect::<Vec<_>>().join("\n");
@@ -139,7 +139,7 @@ fn run(world: &World, words: &[String], change: impl Fn(&mut std::process::Comma
     gave
 }
 
-/// Writes cases as files of a directory, and gives their paths.
+/// Writes cases to files in a directory and returns their paths.
 fn cases(world: &World, random: &mut Random, count: usize, ending: &str, corpus: &[String]) -> Vec<(String, Vec<u8>)> {
     let case = |number| {
         let bytes = random.mutated(corpus, ODD);
@@ -148,7 +148,7 @@ fn cases(world: &World, random: &mut Random, count: usize, ending: &str, corpus:
     (0..count).map(case).collect()
 }
 
-/// Reading has changed none of them.
+/// Asserts that reading has not changed the cases.
 #[track_caller]
 fn unchanged(cases: &[(String, Vec<u8>)]) {
     for (path, bytes) in cases {
@@ -156,7 +156,7 @@ fn unchanged(cases: &[(String, Vec<u8>)]) {
     }
 }
 
-/// The text of every file below a directory of the sources with this ending.
+/// Returns the text of every source file with this extension below a directory.
 fn texts(directory: &str, ending: &str) -> Vec<String> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
     let mut paths: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -230,7 +230,7 @@ fn any_nginx_configuration_can_be_read() {
     ];
     fuzz("nginx configurations", 1, |random| {
         let world = World::new();
-        let root = world.folder.path().display().to_string();
+        let root = world.dir.path().display().to_string();
         world.program("bin/nginx", &format!("#!/bin/sh\necho 'nginx version: nginx/1.22.1\nconfigure arguments: --prefix={root} --conf-path={root}/nginx.conf --pid-path={root}/nginx.pid' >&2\n"));
         world.script("test", "for read in [|| nginx::sites(), || nginx::sites_of([\"http://a.test/\"]), || nginx::place(\"blog\")] { try { read.call(); } catch (e) { log(`${e}`); } }");
         for _ in 0..15 {

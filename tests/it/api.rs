@@ -1,12 +1,12 @@
-//! The documentation of what a script can call: it is complete, and its examples run.
+//! The documentation of the script functions is complete, and its examples run.
 
 use crate::common::World;
 use moyai::engine::functions::{Function, functions};
 use moyai::run::{Options, Run};
 
-/// Their examples need a Docker engine, nginx or the real hosts file: here they are only checked.
+/// These examples need Docker, nginx or the real hosts file, so they are only checked.
 const LIVE: [&str; 3] = ["docker", "nginx", "hosts"];
-/// Of these, what needs nothing.
+/// The exceptions among them, which need nothing.
 const PURE: [&str; 2] = ["nginx::quote", "nginx::server_name"];
 
 fn all() -> Vec<Function> {
@@ -14,7 +14,7 @@ fn all() -> Vec<Function> {
 }
 
 #[test]
-fn every_function_says_what_it_does_what_it_takes_and_how_it_is_called() {
+fn every_function_documents_its_purpose_arguments_and_forms() {
     let all = all();
     let mut missing = Vec::new();
     for function in &all {
@@ -22,15 +22,15 @@ fn every_function_says_what_it_does_what_it_takes_and_how_it_is_called() {
         if !function.summary().ends_with(['.', ':', ')']) {
             miss("no summary sentence".into());
         }
-        // Fields and operators are clear from their names, and so is the text of a value.
+        // The names of fields and operators explain them, and so does `to_string`.
         if function.arguments.is_none() || function.name.ends_with("to_string") {
             continue;
         }
-        // Of several forms of one function, one may tell for all.
+        // One of several forms of a function can document an argument for all.
         let forms: Vec<&Function> = all.iter().filter(|other| other.name == function.name).collect();
         for (argument, _) in function.arguments.iter().flatten() {
-            let told = |line: &String| line.starts_with("- ") && line.contains(&format!("`{argument}`"));
-            if !forms.iter().any(|form| form.docs.iter().any(told)) {
+            let documented = |line: &String| line.starts_with("- ") && line.contains(&format!("`{argument}`"));
+            if !forms.iter().any(|form| form.docs.iter().any(documented)) {
                 miss(format!("no line for `{argument}`"));
             }
         }
@@ -46,9 +46,9 @@ fn every_function_says_what_it_does_what_it_takes_and_how_it_is_called() {
 }
 
 #[test]
-fn every_example_checks_and_runs() {
+fn every_example_passes_check_and_runs() {
     let world = World::new();
-    // What the examples call by name must not be the host's own.
+    // The examples must not call the host's own commands.
     world.script("report", "print(`a report`);").script("config", "const SITES = #{}; const TELL = [];");
     let mut failed = Vec::new();
     for function in all() {
@@ -65,7 +65,7 @@ fn every_example_checks_and_runs() {
 }
 
 #[test]
-fn words_of_bash_and_other_languages_lead_to_the_functions_that_do_it() {
+fn names_from_bash_and_other_languages_lead_to_the_right_functions() {
     let world = World::new();
     for (words, part) in [
         (&["cmd"][..], "cmd(`nginx -s reload`).run();"),
@@ -102,7 +102,7 @@ fn words_of_bash_and_other_languages_lead_to_the_functions_that_do_it() {
         let out = world.moyai([&["api"], words].concat()).ok();
         assert!(out.contains(part), "{words:?}\n{out}");
     }
-    // Every option of a request, where somebody looks for it.
+    // The reference of each request function lists every option.
     let out = world.moyai(["api", "http::get"]).ok();
     for option in moyai::api::http::OPTIONS {
         assert!(out.contains(&format!("`{option}")), "{option}\n{out}");

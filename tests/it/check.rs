@@ -1,25 +1,25 @@
-//! Checked before it runs, and nothing that a script does ends the process.
+//! Scripts are checked before they run, and no script can crash the process.
 
 use crate::common::{World, gave, read};
 
-/// The faults of a script as `line:column message / help`.
-fn faults(world: &World, text: &str) -> Vec<String> {
+/// Returns the errors of a script as `line:column message / help`.
+fn errors(world: &World, text: &str) -> Vec<String> {
     world.script("test", text);
     let gave = world.moyai(["check", "test"]);
-    let mut faults: Vec<String> = Vec::new();
+    let mut errors: Vec<String> = Vec::new();
     for line in gave.err.lines() {
         if let Some(message) = line.strip_prefix("error: ") {
-            faults.push(message.to_owned());
+            errors.push(message.to_owned());
         } else if let Some((_, place)) = line.split_once("test.rhai:") {
-            let last = faults.pop().unwrap();
-            faults.push(format!("{place} {last}"));
+            let last = errors.pop().unwrap();
+            errors.push(format!("{place} {last}"));
         } else if let Some(help) = line.strip_prefix("help: ") {
-            let last = faults.pop().unwrap();
-            faults.push(format!("{last} / {help}"));
+            let last = errors.pop().unwrap();
+            errors.push(format!("{last} / {help}"));
         }
     }
-    assert_eq!(gave.code, if faults.is_empty() { 0 } else { 2 }, "{gave:?}");
-    faults
+    assert_eq!(gave.code, if errors.is_empty() { 0 } else { 2 }, "{gave:?}");
+    errors
 }
 
 #[track_caller]
@@ -33,12 +33,12 @@ fn has(text: &str, expected: &[&str]) {
         "scripts/lib/deep.rhai",
         "const NAME = \"deep\";\nfn hello(who) { NAME + who + inner(1) }\nfn inner(n) { `${n}` }\n",
     );
-    let found = faults(&world, text);
+    let found = errors(&world, text);
     assert_eq!(found, expected, "{text}");
 }
 
 #[test]
-fn a_script_with_every_construct_there_is_raises_no_false_alarm_and_runs() {
+fn a_script_with_every_construct_passes_check_and_runs() {
     let world = World::new();
     world.file(
         "scripts/lib/tools.rhai",
@@ -50,13 +50,13 @@ fn a_script_with_every_construct_there_is_raises_no_false_alarm_and_runs() {
     );
     world.script("config", "const REPORT = \"mine\";");
     let text = include_str!("../common/constructs.rhai");
-    assert_eq!(faults(&world, text), [""; 0]);
+    assert_eq!(errors(&world, text), [""; 0]);
     let out = world.run(text).ok();
     assert!(out.contains("deepx1\nmine\n6\n16\n[5, 7, 9]\n"), "{out}");
 }
 
 #[test]
-fn a_fault_shows_its_line_underlined_and_what_was_meant() {
+fn an_error_underlines_its_line_and_suggests_the_right_name() {
     let world = World::new();
     let err = world.run("print(1);\nlet x = 'な'; print(cuont); let count = prin(2);").failed(2);
     let expected = "\
@@ -77,7 +77,7 @@ help: did you mean `print`?
     assert_eq!(err, expected.replace("PATH", &world.path("scripts/test.rhai").to_string_lossy()));
 }
 
-/// A variable that nothing declares, and that is like no other.
+/// Returns the error for an undeclared variable that resembles no other name.
 fn undeclared(at: &str, name: &str) -> String {
     format!(
         "{at} there is no variable `{name}` / declare it first, `let {name} = ...;`, or quote it if it is text: `\"{name}\"`"
@@ -93,7 +93,7 @@ fn nothing_runs_when_the_last_line_is_wrong() {
 }
 
 #[test]
-fn unknown_names_are_found_wherever_they_stand() {
+fn unknown_names_are_found_everywhere() {
     has("print(cout);\nlet count = 1;", &[&undeclared("1:7", "cout")]);
     has("let count = 1;\nprint(cuont);", &["2:7 there is no variable `cuont` / did you mean `count`?"]);
     has(
@@ -128,7 +128,7 @@ fn unknown_names_are_found_wherever_they_stand() {
 }
 
 #[test]
-fn what_an_import_gives_is_known_without_running_it() {
+fn check_knows_what_an_import_exports_without_running_it() {
     let import = "import \"lib/tools\" as tools;\n";
     has(&format!("{import}print(tools::twice(1) + tools::FACTOR); tools::deep::hello(tools::deep::NAME);"), &[]);
     has(&format!("{import}fn f() {{ tools::twice(tools::FACTOR) }}"), &[]);
@@ -165,7 +165,7 @@ fn what_an_import_gives_is_known_without_running_it() {
 }
 
 #[test]
-fn a_wrong_number_of_arguments_is_counted() {
+fn a_wrong_number_of_arguments_is_an_error() {
     has("fn f(a) { a } f(1, 2);", &["1:15 `f` takes 1 argument, not 2 / write `f(a)`"]);
     has("fn f() { 1 } fn f(a, b) { a } f(1);", &["1:31 `f` takes 0 or 2 arguments, not 1 / write `f()` or `f(a, b)`"]);
     has("df::usage();", &["1:5 `df::usage` takes 1 argument, not 0 / write `df::usage(path)`"]);
@@ -178,7 +178,7 @@ fn a_wrong_number_of_arguments_is_counted() {
 }
 
 #[test]
-fn a_command_is_written_in_backticks_and_says_what_is_wrong_where() {
+fn command_literals_need_backticks_and_errors_point_into_them() {
     let takes = |at: &str, inner: &str| {
         format!("{at} $(...) takes a command in backticks / write $(`{inner}`); `${{...}}` in it is a value")
     };
@@ -209,7 +209,7 @@ fn a_command_is_written_in_backticks_and_says_what_is_wrong_where() {
 }
 
 #[test]
-fn a_command_that_changes_something_is_a_mistake_where_output_is_read() {
+fn a_changing_command_is_an_error_where_output_is_read() {
     let acts = |at: &str, what: &str| {
         format!(
             "{at} `{what}` changes something, so it cannot run where output is read / \
@@ -234,7 +234,7 @@ fn a_command_that_changes_something_is_a_mistake_where_output_is_read() {
 }
 
 #[test]
-fn a_command_that_nobody_runs_is_a_mistake() {
+fn a_command_that_is_never_run_is_an_error() {
     let never = |at: &str| format!("{at} this command is never run / add `.run()`");
     has("cmd(`ls`);", &[&never("1:1")]);
     has("if true { sh(`ls`).timeout(\"1s\"); }\nprint(1);", &[&never("1:11")]);
@@ -255,7 +255,7 @@ fn a_command_that_nobody_runs_is_a_mistake() {
 }
 
 #[test]
-fn the_words_that_begin_a_command_are_no_names() {
+fn command_keywords_cannot_be_variable_names() {
     let name =
         |at: &str, what: &str| format!("{at} `{what}` begins a command and cannot be a name / choose another name");
     has("let cmd = 1;", &[&name("1:5", "cmd")]);
@@ -268,7 +268,7 @@ fn the_words_that_begin_a_command_are_no_names() {
 }
 
 #[test]
-fn options_are_known_before_the_script_runs() {
+fn options_are_checked_before_the_script_runs() {
     let world = World::new();
     world.file("scripts/lib/more.rhai", "fn f() { opt(\"deep\", 1) }");
     world.script(
@@ -288,7 +288,7 @@ fn options_are_known_before_the_script_runs() {
 }
 
 #[test]
-fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
+fn syntax_errors_help_bash_users() {
     has("let x = 'abc';", &["1:9 `'abc'` is not text: single quotes hold one character / write `\"abc\"`"]);
     has("# note\nprint(1);", &["1:1 a comment begins with `//` / write `// note`"]);
     has(
@@ -337,7 +337,7 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
         ("fn f() {\n    if true {\n        print(1);\n}\nprint(2);", "2:13", "{` in line 2 is not closed / write `}"),
     ] {
         let world = World::new();
-        let found = faults(&world, text);
+        let found = errors(&world, text);
         assert!(found.len() == 1 && found[0].starts_with(&format!("{place} the `{what}")), "{found:?}");
     }
     has("let m = #{\n    a: 1\n    b: 2\n};", &["2:8 a `,` is missing at the end of line 2 / write `a: 1,`"]);
@@ -351,7 +351,7 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
         "const L = [];\nfn f() { L[0] = 1; }",
         &["2:10 `L` is a constant / declare it with `let`, or copy it: `let copy = L;`"],
     );
-    for (text, fault) in [
+    for (text, expected) in [
         ("print(1); exit 3;", "1:11 this is a shell command / exit(3);"),
         (
             "set -euo pipefail",
@@ -397,7 +397,7 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
              for a default write `env(name, default)`, `x ?? default`, or `if x == \"\" { ... }`",
         ),
     ] {
-        has(text, &[fault]);
+        has(text, &[expected]);
     }
     has(
         "set -e;",
@@ -410,7 +410,7 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
 }
 
 #[test]
-fn a_command_is_no_truth_value() {
+fn a_command_is_not_a_condition() {
     let ask = "use `cmd(`...`).ok()` to test whether a command succeeds, or `.try_run()` to go on if it fails";
     let text = |at: &str| format!("{at} `$(...)` is text, not true or false / {ask}");
     has("$(`ls`) || true;", &[&text("1:1")]);
@@ -435,7 +435,7 @@ fn a_command_is_no_truth_value() {
 }
 
 #[test]
-fn a_value_that_cannot_be_an_argument_is_found_before_the_run() {
+fn check_finds_values_that_cannot_be_arguments() {
     has(
         "let m = #{ a: 1 }; cmd(`ls ${m}`).run();",
         &["1:30 a map cannot be an argument of a command / use one of its fields: `${c.name}`"],
@@ -448,7 +448,7 @@ fn a_value_that_cannot_be_an_argument_is_found_before_the_run() {
 }
 
 #[test]
-fn a_closure_that_uses_what_its_chain_begins_with_is_found_before_the_run() {
+fn check_finds_a_closure_that_uses_the_start_of_its_own_chain() {
     let held = |at: &str, name: &str| {
         format!(
             "{at} the closure in `.map(...)` uses `{name}`, with which this chain begins / \
@@ -464,14 +464,14 @@ fn a_closure_that_uses_what_its_chain_begins_with_is_found_before_the_run() {
 }
 
 #[test]
-fn until_is_a_name_but_after_a_block() {
+fn until_is_a_valid_name_except_after_a_block() {
     let text = "let n = 0; do { n += 1; } until n > 2; let m = #{ since: \"1h\", until: n }; print(m.until);";
     assert_eq!(World::new().run(text).ok(), "3\n");
     has("until n { }", &["1:1 there is no `until` / write `while !(n) { ... }`"]);
 }
 
 #[test]
-fn text_is_never_compared_with_a_number() {
+fn check_refuses_comparisons_of_text_and_numbers() {
     let help = "convert the text to a number with `.to_int()`, or the number to text with `.to_string()`";
     let wrong = |at: &str| format!("{at} this compares text with a number / {help}");
     has("if $(`id -u`) == 0 {}", &[&wrong("1:4")]);
@@ -483,7 +483,7 @@ fn text_is_never_compared_with_a_number() {
 }
 
 #[test]
-fn a_method_that_changes_its_value_gives_nothing() {
+fn a_method_that_changes_its_value_returns_nothing() {
     let nothing = |at: &str, name: &str, instead: &str| {
         format!("{at} `{name}` changes the value itself and returns nothing / make it a separate statement{instead}")
     };
@@ -503,7 +503,7 @@ fn a_method_that_changes_its_value_gives_nothing() {
 }
 
 #[test]
-fn a_variable_between_quotes_is_not_filled_in() {
+fn variables_in_quotes_are_reported_as_not_expanded() {
     let stands = |at: &str, what: &str, name: &str| {
         let help = format!("write `...${{{name}}}...` in backticks, or `\\x24` for a dollar sign");
         format!("{at} `{what}` is not filled in between quotes / {help}")
@@ -512,7 +512,7 @@ fn a_variable_between_quotes_is_not_filled_in() {
     has("let name = 1;\nprint(\"hello ${name}!\");", &[&stands("2:7", "${name}", "name")]);
     has("fn f(who) { \"hi $who\" }", &[&stands("1:13", "$who", "who")]);
     has("const N = 1; fn f() { \"$N of $args\" }", &[&stands("1:23", "$N", "N")]);
-    // A dollar of another kind: a group, nginx's variable, a template, code that is shown.
+    // Dollars that are not variables of the script: a group, nginx's variable, a template, printed code.
     has(
         "let name = 1; let s = \"a\".sub(\"(a)$\", \"${1}b $1\"); print(\"$host $names 5$ \\x24name\"); let t = `$name`;
          t = `${1}\" of $name ${name}`; print(\"write `${name}`\"); sh(#\"for name in a; do echo \"$name\"; done\"#).run();",
@@ -521,7 +521,7 @@ fn a_variable_between_quotes_is_not_filled_in() {
 }
 
 #[test]
-fn a_shells_variable_in_a_text_that_is_shown_is_not_filled_in() {
+fn shell_variables_in_printed_text_are_reported_as_not_expanded() {
     let world = World::new();
     for (text, place, what, instead) in [
         ("print(\"hi $1\");", "1:7", "$1", "args[0]"),
@@ -535,7 +535,7 @@ fn a_shells_variable_in_a_text_that_is_shown_is_not_filled_in() {
         let gave = world.moyai(["check", "test"]);
         let (message, help) =
             (format!(": `{what}` is not filled in\n"), format!("help: write `${{{instead}}}` in backticks"));
-        // A variable of the script is meant; the others may be for another program.
+        // Only variables of the script are errors. The others may be meant for another program.
         assert_eq!(gave.code, if ["name", "N"].contains(&instead) { 2 } else { 0 }, "{text}: {gave:?}");
         assert!(
             gave.err.contains(&message) && gave.err.contains(&format!("test.rhai:{place}\n")),
@@ -552,7 +552,7 @@ fn a_shells_variable_in_a_text_that_is_shown_is_not_filled_in() {
 }
 
 #[test]
-fn a_loop_goes_through_lines_or_words_and_says_which() {
+fn a_loop_must_choose_between_lines_and_words() {
     let parts = "`.lines()` gives its lines, `.split()` its words, `.to_chars()` its characters";
     let text = |at: &str| format!("{at} this is one text, and no list / {parts}");
     has("for name in $(`ls`) {}", &[&text("1:13")]);
@@ -567,7 +567,7 @@ fn a_loop_goes_through_lines_or_words_and_says_which() {
 }
 
 #[test]
-fn a_name_from_elsewhere_is_told_the_one_from_here() {
+fn names_from_other_languages_are_answered_with_rhai_names() {
     let wrong = |at: &str, what: &str, help: &str| format!("{at} there is no {what} / {help}");
     has("rm(\"x\");", &[&wrong("1:1", "function `rm`", "write `file::remove(path)`")]);
     has("date(\"+%F\");", &[&wrong("1:1", "function `date`", "write `now().format(\"%F\")`")]);
@@ -580,7 +580,7 @@ fn a_name_from_elsewhere_is_told_the_one_from_here() {
 }
 
 #[test]
-fn a_function_that_changes_its_copy_of_an_argument_is_found() {
+fn check_finds_a_function_that_changes_a_copy_of_its_argument() {
     let copy = |at: &str, name: &str| {
         let help = "return the new value, or change `this` and call it as a method: `x.f()`";
         format!("{at} `{name}` is a copy: the function's change of it is lost / {help}")
@@ -598,7 +598,7 @@ fn a_function_that_changes_its_copy_of_an_argument_is_found() {
 }
 
 #[test]
-fn a_reserved_word_is_no_name() {
+fn reserved_words_cannot_be_names() {
     for word in
         ["var", "static", "match", "new", "with", "sync", "module", "use", "spawn", "public", "package", "default"]
     {
@@ -611,7 +611,7 @@ fn a_reserved_word_is_no_name() {
 }
 
 #[test]
-fn a_comment_that_is_never_closed_does_not_swallow_the_rest_of_the_script() {
+fn an_unclosed_comment_is_an_error() {
     let help = "close it with `*/` (comments can be nested)";
     for (text, place) in
         [("print(1);\n  /* open\nprint(2);", "2:3"), ("print(1); /* a /* b */ c", "1:11"), ("/* a */ /* b", "1:9")]
@@ -625,7 +625,7 @@ fn a_comment_that_is_never_closed_does_not_swallow_the_rest_of_the_script() {
 }
 
 #[test]
-fn an_error_of_the_interpreter_that_is_caught_is_a_sentence() {
+fn caught_interpreter_errors_are_readable_sentences() {
     let text =
         "try { [1][5]; } catch (e) { print(`${e}`); print(e.message); }\nprint(#{ error: \"x\", message: \"y\" });";
     let sentence = "Array index 5 out of bounds: only 1 element in array";
@@ -636,7 +636,7 @@ fn an_error_of_the_interpreter_that_is_caught_is_a_sentence() {
 }
 
 #[test]
-fn all_faults_of_a_script_and_of_what_it_imports_come_at_once() {
+fn all_errors_of_a_script_and_its_imports_are_reported_together() {
     let world = World::new();
     world.file("scripts/lib/bad.rhai", "fn f() { nope1() }\n");
     world.file("scripts/lib/worse.rhai", "fn f( {\n");
@@ -658,7 +658,7 @@ fn all_faults_of_a_script_and_of_what_it_imports_come_at_once() {
     );
 }
 
-/// The first line of the error, and where it is.
+/// Returns the exit code, the first line of the error and its position.
 fn fails(text: &str, options: &[&str]) -> (i32, String, String) {
     let world = World::new();
     let gave = world.run_with(options, text);
@@ -669,7 +669,7 @@ fn fails(text: &str, options: &[&str]) -> (i32, String, String) {
 }
 
 #[test]
-fn recursion_without_an_end_is_an_error_with_a_line_however_it_goes_round() {
+fn endless_recursion_of_any_kind_is_an_error_with_a_line() {
     let brackets = format!("fn f(n) {{ {}f(n + 1){} }}\nf(0);", "(".repeat(14), " + 1)".repeat(14));
     let blocks = format!("fn f(n) {{ {}f(n + 1){} }}\nf(0);", "if true { ".repeat(14), " }".repeat(14));
     for (text, line) in [
@@ -690,7 +690,7 @@ fn recursion_without_an_end_is_an_error_with_a_line_however_it_goes_round() {
 }
 
 #[test]
-fn source_nested_a_thousand_times_is_an_error_and_no_overflow() {
+fn deeply_nested_source_is_an_error_instead_of_a_stack_overflow() {
     for (open, close) in [
         ("[", "]"),
         ("#{a:", "}"),
@@ -711,7 +711,7 @@ fn source_nested_a_thousand_times_is_an_error_and_no_overflow() {
 }
 
 #[test]
-fn a_loop_without_an_end_ends_with_the_time_limit() {
+fn an_endless_loop_ends_at_the_time_limit() {
     for text in [
         "let i = 0;\nloop { i += 1; }",
         "fn f() { loop { [1, 2].map(|x| x * 2); } }\nf();",
@@ -725,7 +725,7 @@ fn a_loop_without_an_end_ends_with_the_time_limit() {
 }
 
 #[test]
-fn a_value_that_grows_without_an_end_is_an_error_with_a_line() {
+fn a_value_that_grows_without_limit_is_an_error_with_a_line() {
     for text in [
         "let s = \"x\";\nloop { s += s; }",
         "let s = \"x\";\nloop { s = `${s}${s}`; }",
@@ -746,7 +746,7 @@ fn a_value_that_grows_without_an_end_is_an_error_with_a_line() {
         assert_eq!((code, found.as_str()), (1, message), "{text}");
         assert!(place.starts_with("2:"), "{text}: {place}");
     }
-    // What was deferred still runs, and memory that was given back can be used again.
+    // Deferred code still runs, and freed memory can be used again.
     let text = "defer(|| print(`deferred`)); for i in 0..40 { let s = \"x\"; s.pad(20000000, \"y\"); } print(`so far`);
         let s = \"x\"; loop { s += s; }";
     let gave = World::new().run(text);
@@ -754,7 +754,7 @@ fn a_value_that_grows_without_an_end_is_an_error_with_a_line() {
 }
 
 #[test]
-fn a_part_of_a_text_is_the_same_whatever_its_size() {
+fn substrings_of_short_and_long_text_are_the_same() {
     let text = r#"let s = "aäb日c"; let t = [s.sub_string(0), s.sub_string(1, 2), s.sub_string(-2), s.sub_string(-9, 2),
         s.sub_string(3, 99), s.sub_string(5), s.sub_string(1..3), s.sub_string(1..=3), s.sub_string(-4..2),
         s.sub_string(2, 0), s.sub_string(2, -1), s.sub_string(4..2)];
@@ -773,7 +773,7 @@ fn a_part_of_a_text_is_the_same_whatever_its_size() {
 }
 
 #[test]
-fn kinds_that_have_nothing_to_do_with_each_other_are_not_compared() {
+fn values_of_unrelated_kinds_cannot_be_compared() {
     for (comparison, message) in [
         ("\"true\" == flag(\"x\")", "this compares true or false with something else"),
         ("true != 0", "this compares true or false with something else"),
@@ -788,7 +788,7 @@ fn kinds_that_have_nothing_to_do_with_each_other_are_not_compared() {
         ("now() >= \"2026-12-01\"", "this compares a time with something else"),
     ] {
         let (code, found, _) = fails(&format!("if {comparison} {{ print(1); }}"), &[]);
-        // Before the run where the text alone says it.
+        // Constants are found before the run.
         assert_eq!(([1, 2].contains(&code), found.as_str()), (true, message), "{comparison}");
     }
     let text = "let c = cmd(`id`); print(args == []); print(args == ()); print(() != c); print(true == !false); print(now() == ());";
@@ -796,7 +796,7 @@ fn kinds_that_have_nothing_to_do_with_each_other_are_not_compared() {
 }
 
 #[test]
-fn what_does_not_fit_is_told_with_what_does() {
+fn a_value_of_the_wrong_kind_is_reported_with_the_right_kind() {
     for (script, help) in [
         (
             "print([1, 2, 3][0..2]);",
@@ -813,7 +813,7 @@ fn what_does_not_fit_is_told_with_what_does() {
 }
 
 #[test]
-fn a_default_behind_a_command_is_never_used() {
+fn check_finds_a_default_after_a_command_that_is_never_used() {
     let never = |at: &str| {
         let help = "for a command that may fail: `let x = \"default\"; try { x = ...; } catch {}`";
         format!("{at} this is text and never `()`: the value after `??` is never used / {help}")
@@ -824,7 +824,7 @@ fn a_default_behind_a_command_is_never_used() {
 }
 
 #[test]
-fn text_is_not_added_to_a_sum() {
+fn adding_text_to_a_sum_is_an_error() {
     for number in ["0", "0.5"] {
         let (code, message, place) = fails(&format!("let sum = {number}; let more = [\"1\"][0];\nsum += more;"), &[]);
         assert_eq!((code, message.as_str(), place.as_str()), (1, "this adds text to a number", "2:5"));
@@ -834,8 +834,8 @@ fn text_is_not_added_to_a_sum() {
 }
 
 #[test]
-fn text_is_not_compared_with_a_number() {
-    // What only the run can tell.
+fn comparing_text_with_a_number_is_an_error_at_run_time() {
+    // Only the run can find these.
     for text in ["t == 1", "1 != t", "t > 9", "9.5 <= t", "'1' == 1"] {
         let (code, message, place) = fails(&format!("let t = [\"10\"][0];\nif {text} {{ print(1); }}"), &[]);
         assert_eq!((code, message.as_str()), (1, "this compares text with a number"), "{text}");
@@ -847,7 +847,7 @@ fn text_is_not_compared_with_a_number() {
 }
 
 #[test]
-fn a_closure_does_not_take_a_variable_along_that_has_the_name_of_a_function() {
+fn a_closure_cannot_capture_a_variable_named_like_a_function() {
     for (text, at) in [
         ("fn folder(x) { x }\nlet folder = 1;\n[1].map(|x| folder + x);", "3:13"),
         ("fn folder(x) { x }\nfn g(folder) { [1].map(|x| [2].map(|y| `${folder}`)) }\ng(1);", "2:43"),
@@ -857,14 +857,14 @@ fn a_closure_does_not_take_a_variable_along_that_has_the_name_of_a_function() {
         assert_eq!(message, "in a closure `folder` is the function of that name, not the variable", "{text}");
         assert_eq!(place, at, "{text}");
     }
-    // Its own are; and a function may be handed on by its name.
+    // A closure may use its own variables, and a function can be passed by name.
     let text = "fn twice(x) { 2 * x } let n = [1].map(|twice| twice); print(n); print([2].map(|x| [x].map(twice)));
         let f = || { let twice = 3; twice }; print(f.call());";
     assert_eq!(World::new().run(text).ok(), "[1]\n[[4]]\n3\n");
 }
 
 #[test]
-fn the_interpreters_own_errors_are_in_our_words() {
+fn interpreter_errors_are_reworded() {
     for (text, message, help) in [
         (
             "let m = #{a: 1}; print(m.b);",
@@ -917,7 +917,7 @@ fn the_interpreters_own_errors_are_in_our_words() {
 }
 
 #[test]
-fn an_error_names_the_file_and_line_it_comes_from() {
+fn an_error_names_its_file_and_line() {
     let world = World::new();
     world.file(
         "scripts/m.rhai",
@@ -958,14 +958,14 @@ fn missing() { let m = #{}; m.nope }
         ("try { m::literal() } catch (e) { throw e; }", "m.rhai:2:18"),
         ("try { m::missing() } catch (e) { throw e; }", "m.rhai:16:31"),
     ] {
-        // `die` has its place only with -x.
+        // `die` shows its position only with -x.
         let err = world.run_with(&["-x"], &format!("import \"m\" as m;\n{call};")).failed(1);
         assert!(err.contains(&format!("scripts/{place}\n")), "{call}: {err}");
     }
 }
 
 #[test]
-fn exit_is_caught_by_nothing_and_what_was_deferred_still_runs() {
+fn exit_cannot_be_caught_and_deferred_code_still_runs() {
     let world = World::new();
     let text =
         "defer(|| print(\"deferred\")); try { [1].map(|x| exit(3)); } catch { print(\"caught\"); } print(\"on\");";
@@ -973,7 +973,7 @@ fn exit_is_caught_by_nothing_and_what_was_deferred_still_runs() {
     assert_eq!((gave.code, gave.out.as_str(), gave.err.as_str()), (3, "deferred\n", ""));
 }
 
-/// What `check` says of a configuration, a line each.
+/// Returns the output of `check` for a configuration, split into lines.
 fn values(config: &str, secrets: &[&str]) -> Vec<String> {
     let world = World::new();
     world.script("config", config);
@@ -983,12 +983,12 @@ fn values(config: &str, secrets: &[&str]) -> Vec<String> {
     }
     let gave = gave(&command.output().unwrap());
     assert_eq!(gave.code, if gave.out.is_empty() { 0 } else { 2 }, "{}{}", gave.out, gave.err);
-    let folder = format!("{}/", world.path("scripts").display());
-    gave.out.lines().map(|line| line.replace(&folder, "")).collect()
+    let dir = format!("{}/", world.path("scripts").display());
+    gave.out.lines().map(|line| line.replace(&dir, "")).collect()
 }
 
 #[test]
-fn the_values_of_a_configuration_are_checked_where_they_stand() {
+fn configuration_values_are_checked_with_their_position() {
     let good = r##"const SITES = [
     #{ name: "blog", url: "http://blog.test/", words: ["a", regex("b+")], bearer: "blog", has: #{ server: regex("ng") }, latency: "2s" },
     "http://なんとか.jp/",
@@ -1060,12 +1060,12 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
         acts.last().unwrap().contains("config.rhai` changes something, but a configuration only sets values"),
         "{acts:?}"
     );
-    // All at once, and the run goes on without: one bad site is one line there.
+    // Check reports all errors at once. A run continues, and a bad site is one line.
     assert_eq!(values("const SITES = [3];\nconst REPORT = 1;\nconst SICK_AFTER = ();", &[]).len(), 3);
 }
 
 #[test]
-fn a_configuration_can_be_installed_before_its_secrets_are_there() {
+fn a_configuration_can_be_installed_before_its_secrets() {
     let world = World::new();
     world.script("config", "const REPORT = \"change\";");
     let edit = |text: &str| {
@@ -1079,15 +1079,15 @@ fn a_configuration_can_be_installed_before_its_secrets_are_there() {
     assert!(world.moyai(["check", "config"]).failed(2).contains("read the secret `slack`: it does not exist"));
 }
 
-/// The number of errors in a script, and the beginning of the first message.
+/// Asserts that there is one error, and a part of its message.
 #[track_caller]
 fn begins(text: &str, message: &str) {
-    let found = faults(&World::new(), text);
+    let found = errors(&World::new(), text);
     assert!(found.len() == 1 && found[0].contains(message), "{text}\n{found:#?}");
 }
 
 #[test]
-fn an_expression_between_plain_quotes_is_not_filled_in() {
+fn expressions_in_plain_quotes_are_reported_as_not_expanded() {
     begins("let d = df::usage(\"/\"); warn(\"${d.percent}% full\");", "`${d.percent}` is not filled in between quotes");
     begins(
         "let n = [1]; print(\"all: ${n.join(\\\", \\\")}\");",
@@ -1098,7 +1098,7 @@ fn an_expression_between_plain_quotes_is_not_filled_in() {
 }
 
 #[test]
-fn what_gives_nothing_is_found_where_its_value_is_used() {
+fn check_finds_uses_of_a_value_that_is_never_returned() {
     begins("let done = file::write(\"/tmp/x\", \"a\");", "`file::write` returns nothing, but its value is used here");
     begins("if file::remove(\"/tmp/x\") { print(1); }", "`file::remove` returns nothing, but this needs true or false");
     begins(
@@ -1117,7 +1117,7 @@ fn what_gives_nothing_is_found_where_its_value_is_used() {
 }
 
 #[test]
-fn operators_and_formats_that_a_kind_does_not_have_are_found() {
+fn check_finds_operators_and_formats_that_a_kind_lacks() {
     begins("print(now() - \"1 day\");", "1:7 there is no `-` for a time and text / write `x.ago(\"1 day\")`");
     begins("print(now() - file::modified(\"/etc/hosts\"));", "there is no `-` for a time and a number");
     begins("for c in docker::ps() { if c.created < now() { print(1); } }", "this compares a time with something else");
@@ -1130,7 +1130,7 @@ fn operators_and_formats_that_a_kind_does_not_have_are_found() {
 }
 
 #[test]
-fn closures_that_a_method_cannot_use_are_found() {
+fn check_finds_closures_that_a_method_cannot_use() {
     begins(
         "print([3, 1].sorted(|a, b| a - b));",
         "`.sorted(...)` passes one value to its closure, but this one takes 2",

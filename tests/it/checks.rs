@@ -1,6 +1,6 @@
-//! What `moyai check` finds: 100 scripts with a typical mistake each, of which it must name nearly all before
-//! the run, with a help; and scripts that are right in an unusual way, of which it must refuse none.
-//! `tests/checks/*.txt` says how they are written.
+//! Tests `moyai check` with two tables. Each of the 100 scripts in one has a typical mistake, and check must report
+//! nearly all before the run, with help. The scripts in the other are correct in an unusual way, and check must refuse
+//! none. The format is described in `tests/checks/*.txt`.
 
 use crate::common::{Gave, World};
 use std::sync::Mutex;
@@ -10,10 +10,10 @@ const WRONG: &str = include_str!("../checks/wrong.txt");
 const HABITS: &str = include_str!("../checks/habits.txt");
 const RIGHT: &str = include_str!("../checks/right.txt");
 
-/// How many of the wrong scripts must be found. The goal is 90; raise it with what the check learns, never lower it.
+/// The number of wrong scripts that must be found. The goal is 90. Raise it when check improves, never lower it.
 const FOUND: usize = 100;
 
-/// The heads of a table and the scripts below them.
+/// Returns the headings of a table with their scripts.
 fn scripts(text: &str) -> Vec<(String, String)> {
     let mut scripts: Vec<(String, String)> = Vec::new();
     for line in text.lines() {
@@ -27,14 +27,14 @@ fn scripts(text: &str) -> Vec<(String, String)> {
     scripts
 }
 
-/// Checks a script as the file of this name.
+/// Checks a script under this file name.
 fn check(name: &str, text: &str) -> Gave {
     let world = World::new();
     world.script(name, text);
     world.moyai(["check", name])
 }
 
-/// Calls `work` for each script, several at once; returns what it said, in the order of the scripts.
+/// Calls `work` for the scripts in parallel. Returns the results in the order of the scripts.
 fn each(scripts: &[(String, String)], work: impl Fn(&str, &str) -> Option<String> + Sync) -> Vec<String> {
     let (next, said) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -54,7 +54,7 @@ fn each(scripts: &[(String, String)], work: impl Fn(&str, &str) -> Option<String
 }
 
 #[test]
-fn nearly_every_typical_mistake_is_named_before_the_run_with_a_help() {
+fn check_finds_nearly_every_typical_mistake_and_prints_help() {
     let scripts = scripts(WRONG);
     assert_eq!(scripts.len(), 112);
     let missed = each(&scripts, |head, text| {
@@ -79,7 +79,7 @@ fn nearly_every_typical_mistake_is_named_before_the_run_with_a_help() {
 }
 
 #[test]
-fn each_habit_of_another_language_is_answered_with_what_to_write() {
+fn each_habit_of_another_language_is_answered_with_rhai_code() {
     let scripts = scripts(HABITS);
     assert!(scripts.len() >= 250, "{}", scripts.len());
     let missed = each(&scripts, |head, text| {
@@ -92,7 +92,7 @@ fn each_habit_of_another_language_is_answered_with_what_to_write() {
 }
 
 #[test]
-fn no_right_script_is_refused() {
+fn no_correct_script_is_refused() {
     let scripts = scripts(RIGHT);
     assert!(scripts.len() >= 100, "{}", scripts.len());
     let refused = each(&scripts, |head, text| {

@@ -1,4 +1,4 @@
-//! The command line as a user meets it.
+//! The command line, as a user sees it.
 
 use crate::common::{Gave, World, gave, read};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -9,7 +9,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A terminal: what we hold, and what a program gets.
+/// Opens a terminal: our side and the program's side.
 fn terminal() -> (File, File) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
@@ -19,11 +19,11 @@ fn terminal() -> (File, File) {
     (ours.into(), theirs)
 }
 
-fn program_folder() -> &'static Path {
+fn program_dir() -> &'static Path {
     Path::new(crate::common::program()).parent().unwrap()
 }
 
-/// An editor that is a line of sh; `$1` is the file.
+/// Runs `moyai edit` with an editor that is a line of sh. `$1` is the file.
 fn edit(world: &World, editor: &str, name: &str) -> Gave {
     gave(&editing(world, editor, name).output().unwrap())
 }
@@ -60,7 +60,7 @@ fn the_exit_code_says_how_the_run_ended() {
 }
 
 #[test]
-fn a_signal_runs_what_was_deferred_and_gives_128_and_its_number() {
+fn a_signal_runs_deferred_code_and_exits_with_128_plus_its_number() {
     let world = World::new();
     world.script("test", "defer(|| print(`tidied up`)); print(`ready`); cmd(`sleep 60`).run();");
     for (signal, code, word) in [("INT", 130, "interrupted"), ("TERM", 143, "asked to stop"), ("HUP", 129, "terminal")]
@@ -78,7 +78,7 @@ fn a_signal_runs_what_was_deferred_and_gives_128_and_its_number() {
 }
 
 #[test]
-fn moyais_options_are_known_on_both_sides_of_the_name_and_end_at_the_double_dash() {
+fn moyai_options_work_before_and_after_the_name_up_to_the_double_dash() {
     let world = World::new();
     world.script("test", "print(args); cmd(`touch made`).run();");
     for words in [&["run", "-n", "test", "a"][..], &["run", "test", "a", "--dry-run"], &["run", "test", "-n", "a"]] {
@@ -92,7 +92,7 @@ fn moyais_options_are_known_on_both_sides_of_the_name_and_end_at_the_double_dash
 }
 
 #[test]
-fn an_option_that_nobody_knows_is_refused_with_the_nearest() {
+fn an_unknown_option_is_refused_with_the_nearest_one() {
     let world = World::new();
     world.script("test", "print(1);");
     let err = world.moyai(["run", "--dryrun", "test"]).failed(2);
@@ -104,7 +104,7 @@ fn an_option_that_nobody_knows_is_refused_with_the_nearest() {
 }
 
 #[test]
-fn a_script_called_without_run_is_hinted_at() {
+fn a_script_name_without_run_gets_a_hint() {
     let world = World::new();
     world.script("blog", "print(1);");
     let err = world.moyai(["blog"]).failed(2);
@@ -121,7 +121,7 @@ fn a_script_called_without_run_is_hinted_at() {
 }
 
 #[test]
-fn the_help_of_a_script_is_its_header_and_does_not_run_it() {
+fn script_help_prints_the_header_without_running_the_script() {
     let world = World::new();
     world.script("test", "#!/usr/bin/env -S moyai run\n//! Does it.\n//!\n//! usage: test [NAME]\n\nprint(`ran`);");
     for words in [["run", "test", "--help"], ["run", "-h", "test"]] {
@@ -133,7 +133,7 @@ fn the_help_of_a_script_is_its_header_and_does_not_run_it() {
 }
 
 #[test]
-fn a_script_can_be_a_program_of_its_own() {
+fn a_script_can_be_an_executable() {
     let world = World::new();
     let path = world.file("hello", "#!/usr/bin/env -S moyai run\nprint(`hello ${args[0]}`);\n");
     let path = {
@@ -142,16 +142,16 @@ fn a_script_can_be_a_program_of_its_own() {
         named
     };
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-    let search = format!("{}:/usr/bin:/bin", program_folder().display());
+    let search = format!("{}:/usr/bin:/bin", program_dir().display());
     let mut command = Command::new(&path);
     command.arg("you").env("PATH", search).env("MOYAI_STATE", world.path("state"));
     assert_eq!(gave(&command.output().unwrap()).ok(), "hello you\n");
 }
 
-// ---- Standard output that is lost ----
+// ---- lost standard output ----
 
-/// What a moyai gives whose standard output is a pipe without a reader, full, or not there at all.
-fn unheard(world: &World, words: &[&str], how: &str) -> Gave {
+/// Runs moyai with standard output that is full, closed, or a pipe without a reader.
+fn with_lost_output(world: &World, words: &[&str], how: &str) -> Gave {
     let mut command = world.command(words);
     command.stderr(Stdio::piped());
     let output = match how {
@@ -172,7 +172,7 @@ fn unheard(world: &World, words: &[&str], how: &str) -> Gave {
 }
 
 #[test]
-fn a_standard_output_that_is_lost_is_never_a_success() {
+fn lost_standard_output_is_always_a_failure() {
     let world = World::new();
     world.script("print", "for i in 0..1000000 { print(i); }");
     world.script("yes", "cmd(`yes`).run();");
@@ -201,11 +201,11 @@ fn a_standard_output_that_is_lost_is_never_a_success() {
     ];
     for words in runs.iter().map(Vec::as_slice).chain(others) {
         for (how, code) in [("pipe", 141), ("full", 1), ("closed", 1)] {
-            let gave = unheard(&world, words, how);
+            let gave = with_lost_output(&world, words, how);
             assert_eq!(gave.code, code, "{words:?} {how}: {}", gave.err);
             let (said, run) = (gave.err.as_str(), runs.iter().any(|run| run == words));
             match how {
-                // As `ls | head -0`: without a word, unless a script has not done its work.
+                // Silent like `ls | head -0`, unless a script has not finished.
                 "pipe" if !run => assert_eq!(said, "", "{words:?}"),
                 "full" => {
                     assert!(said.contains("write to standard output: no space left on device"), "{words:?} {said}")
@@ -217,12 +217,12 @@ fn a_standard_output_that_is_lost_is_never_a_success() {
 }
 
 #[test]
-fn a_script_whose_output_is_lost_says_where_it_stopped_does_no_more_and_cleans_up() {
+fn a_script_that_loses_its_output_stops_cleans_up_and_names_the_line() {
     let world = World::new();
     let script = "defer(|| { print(`tidy`); file::write(`tidied`, ``); });\nprint(`one`);\nfile::write(`done`, ``);\n";
     world.script("test", script);
     for how in ["pipe", "full", "closed"] {
-        let gave = unheard(&world, &["run", "test"], how);
+        let gave = with_lost_output(&world, &["run", "test"], how);
         assert!(
             gave.err.contains("the script stopped at line ") && gave.err.contains("the rest was not run"),
             "{}",
@@ -235,7 +235,7 @@ fn a_script_whose_output_is_lost_says_where_it_stopped_does_no_more_and_cleans_u
 }
 
 #[test]
-fn nobody_who_reads_standard_error_is_no_panic() {
+fn closed_standard_error_does_not_panic() {
     let world = World::new();
     let (read, write) = std::io::pipe().unwrap();
     drop(read);
@@ -246,7 +246,7 @@ fn nobody_who_reads_standard_error_is_no_panic() {
 }
 
 #[test]
-fn a_failure_shows_the_progress_lines_that_nobody_saw() {
+fn a_failure_prints_the_hidden_progress_lines() {
     let world = World::new();
     let err = world.run("log(`first`); die(`it broke`);").failed(1);
     assert!(err.find("first\n").unwrap() < err.find("it broke").unwrap(), "{err}");
@@ -255,7 +255,7 @@ fn a_failure_shows_the_progress_lines_that_nobody_saw() {
 }
 
 #[test]
-fn a_script_that_wants_to_be_alone_is_not_run_twice_at_once() {
+fn a_script_with_a_lock_cannot_run_twice_at_once() {
     let world = World::new();
     world.script("test", "//! Alone.\n//!\n//! alone: yes\nprint(`ready`); sleep(args[0].parse_float());");
     let mut first = world.command(["run", "test", "60"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -289,7 +289,7 @@ fn received(socket: &UnixDatagram) -> Vec<String> {
 }
 
 #[test]
-fn a_failure_without_a_terminal_goes_to_syslog_once_and_without_secrets() {
+fn a_failure_without_a_terminal_is_logged_to_syslog_once_without_secrets() {
     let world = World::new();
     let socket = syslog(&world);
     world.command(["run", "test"]);
@@ -309,7 +309,7 @@ fn a_failure_without_a_terminal_goes_to_syslog_once_and_without_secrets() {
 }
 
 #[test]
-fn a_failure_on_a_terminal_does_not_go_to_syslog() {
+fn a_failure_on_a_terminal_is_not_logged_to_syslog() {
     let world = World::new();
     let socket = syslog(&world);
     world.script("test", "die(`no`);");
@@ -321,7 +321,7 @@ fn a_failure_on_a_terminal_does_not_go_to_syslog() {
 // ---- scripts that run scripts ----
 
 #[test]
-fn the_dry_run_goes_on_into_a_script_that_a_script_runs() {
+fn a_script_passes_the_dry_run_to_scripts_it_runs() {
     let world = World::new();
     world.script("inner", "print(`inner ${args}`); cmd(`touch made`).run();");
     let calls = ["moyai::run(`inner`, [`a b`, 3]);", "cmd(`moyai run inner 'a b' 3`).run();"];
@@ -339,7 +339,7 @@ fn the_dry_run_goes_on_into_a_script_that_a_script_runs() {
     assert!(out.contains("\nmoyai run inner > report.moyai-new\nmv -T -- report.moyai-new report\n"), "{out}");
     assert!(out.ends_with("# # inner []\n# set -euo pipefail\n# touch made\n"), "{out}");
     assert!(!world.path("made").exists() && !world.path("report").exists());
-    // What it would plan now is not what it does after a line of the plan.
+    // The state has changed by the time these lines of the plan run.
     for call in calls {
         world.script("outer", &format!("cmd(`touch before`).run(); {call}"));
         let scripts = world.path("scripts").display().to_string();
@@ -355,7 +355,7 @@ fn the_dry_run_goes_on_into_a_script_that_a_script_runs() {
 }
 
 #[test]
-fn trace_progress_and_the_scripts_folder_go_on_too() {
+fn a_script_passes_trace_progress_and_the_scripts_directory_on() {
     let world = World::new();
     world.file("other/inner.rhai", "log(`inner is here`); cmd(`true`).run();");
     world.file("other/outer.rhai", "cmd(`moyai run inner`).dir(`/`).run();");
@@ -365,7 +365,7 @@ fn trace_progress_and_the_scripts_folder_go_on_too() {
 }
 
 #[test]
-fn a_script_that_fails_fails_the_one_that_ran_it() {
+fn a_failing_script_fails_its_caller() {
     let world = World::new();
     world.script("inner", "die(`the inner one broke`);");
     let err = world.run("moyai::run(`inner`, []);").failed(1);
@@ -378,7 +378,7 @@ fn a_script_that_fails_fails_the_one_that_ran_it() {
 }
 
 #[test]
-fn the_pretended_clock_goes_on_into_a_script_that_a_script_runs() {
+fn a_script_passes_the_simulated_clock_to_scripts_it_runs() {
     let world = World::new();
     world.script("inner", "print(now().format(`%F %H:%M %a`));");
     world.script("outer", "print(now().format(`%b`)); moyai::run(`inner`, []);");
@@ -389,7 +389,7 @@ fn the_pretended_clock_goes_on_into_a_script_that_a_script_runs() {
 // ---- list, check, init, eject ----
 
 #[test]
-fn the_list_says_what_each_script_does_and_what_it_hides() {
+fn list_shows_what_each_script_does_and_overrides() {
     let world = World::new();
     world.script("backup", "//! My own\n//! backup. It is better.\n").script("zoo", "print(1);");
     let out = world.moyai(["list"]).ok();
@@ -406,7 +406,7 @@ fn the_list_says_what_each_script_does_and_what_it_hides() {
 }
 
 #[test]
-fn every_faulty_script_is_reported_and_nothing_runs() {
+fn check_reports_every_broken_script_and_runs_nothing() {
     let world = World::new();
     world.script("good", "cmd(`touch made`).run();").script("bad", "\nlet = 1;").script("worse", "print(;");
     assert_eq!(world.moyai(["check", "good"]).ok(), "1 script checked, no errors\n");
@@ -421,7 +421,7 @@ fn every_faulty_script_is_reported_and_nothing_runs() {
 }
 
 #[test]
-fn an_editor_can_read_the_definitions_and_finds_every_function_there() {
+fn editors_can_read_the_definitions_of_every_function() {
     // https://github.com/rhaiscript/lsp: crates/rhai-rowan/src/ast/rhai.ungram.
     let kind = r"(\?|\(\)|[A-Za-z_]\w*(<[\w ?<>,]*>)?)";
     let form = format!(
@@ -448,7 +448,7 @@ fn an_editor_can_read_the_definitions_and_finds_every_function_there() {
         let bare = name.rsplit([':', '.']).next().unwrap();
         assert!(all.contains(&format!("\nfn {bare}(")), "{name}");
     }
-    // They are no scripts.
+    // These files are not scripts.
     let listed = world.moyai(["list", "--scripts", "mine"]).ok();
     assert!(!listed.contains(".d"), "{listed}");
 }
@@ -458,9 +458,9 @@ fn init_never_overwrites() {
     let world = World::new();
     world.script("config", "const SITES = #{ mine: 1 };");
     let out = world.moyai(["init"]).ok();
-    let folder = world.path("scripts");
-    assert!(out.starts_with(&format!("kept {0}/config.rhai\nmade {0}/rules.rhai\n", folder.display())), "{out}");
-    assert_eq!(read(folder.join("config.rhai")), "const SITES = #{ mine: 1 };");
+    let dir = world.path("scripts");
+    assert!(out.starts_with(&format!("kept {0}/config.rhai\nmade {0}/rules.rhai\n", dir.display())), "{out}");
+    assert_eq!(read(dir.join("config.rhai")), "const SITES = #{ mine: 1 };");
     let out = world.moyai(["init", "--dir", "a/b"]).ok();
     assert!(out.contains("made a/b/config.rhai") && out.contains("moyai edit config --scripts a/b"), "{out}");
     assert!(read(world.path("a/b/config.rhai")).contains("SITES"));
@@ -469,7 +469,7 @@ fn init_never_overwrites() {
 }
 
 #[test]
-fn an_ejected_script_is_the_one_that_runs_and_is_not_overwritten() {
+fn an_ejected_script_overrides_the_built_in_and_is_not_overwritten() {
     let world = World::new();
     let path = world.path("scripts/hosts-sync.rhai");
     assert_eq!(world.moyai(["eject", "hosts-sync"]).ok(), format!("made {}\n", path.display()));
@@ -488,7 +488,7 @@ fn an_ejected_script_is_the_one_that_runs_and_is_not_overwritten() {
 // ---- edit ----
 
 #[test]
-fn what_checks_is_installed_whole_with_its_mode_and_what_does_not_is_not() {
+fn edit_installs_only_a_script_that_passes_check_and_keeps_its_mode() {
     let world = World::new();
     world.script("mine", "print(1);");
     let path = world.path("scripts/mine.rhai");
@@ -506,7 +506,7 @@ fn what_checks_is_installed_whole_with_its_mode_and_what_does_not_is_not() {
 }
 
 #[test]
-fn an_embedded_script_is_copied_only_when_it_was_changed() {
+fn edit_copies_a_built_in_script_only_when_it_changed() {
     let world = World::new();
     let path = world.path("scripts/config.rhai");
     edit(&world, "true", "config").ok();
@@ -519,7 +519,7 @@ fn an_embedded_script_is_copied_only_when_it_was_changed() {
 }
 
 #[test]
-fn what_somebody_else_installed_meanwhile_is_not_lost() {
+fn edit_keeps_changes_that_were_installed_meanwhile() {
     let world = World::new();
     world.script("mine", "print(1);");
     let path = world.path("scripts/mine.rhai");
@@ -531,10 +531,10 @@ fn what_somebody_else_installed_meanwhile_is_not_lost() {
 }
 
 #[test]
-fn on_a_terminal_a_fault_is_asked_about() {
+fn edit_on_a_terminal_offers_to_fix_an_error() {
     let world = World::new();
     world.script("mine", "print(1);");
-    // The second time it is right.
+    // The second edit is correct.
     let editor = "if grep -q ';;;' $1; then echo 'print(2);' > $1; else echo 'print(;;;' > $1; fi";
     for (answers, code, text) in [("what?\nx\n", 2, "print(1);"), ("e\n", 0, "print(2);\n")] {
         let (mut ours, theirs) = terminal();
@@ -548,14 +548,14 @@ fn on_a_terminal_a_fault_is_asked_about() {
 
 // ---- doctor, api, completions ----
 
-/// Programs that come before the host's own.
+/// Writes a program that overrides the host's own.
 fn fake(world: &World, name: &str, text: &str) -> String {
     world.program(&format!("bin/{name}"), &format!("#!/bin/sh\n{text}\n"));
     world.search()
 }
 
 #[test]
-fn the_doctor_names_what_is_missing_and_what_to_do() {
+fn doctor_names_missing_parts_and_how_to_fix_them() {
     let world = World::new();
     fake(&world, "nginx", "echo 'nginx: [emerg] broken' >&2; exit 1");
     let search = fake(&world, "docker", "echo 28.5.2 29.0.0");
@@ -576,7 +576,7 @@ fn the_doctor_names_what_is_missing_and_what_to_do() {
 }
 
 #[test]
-fn the_doctor_says_which_versions_are_tested_and_that_docker_is_podman() {
+fn doctor_reports_untested_versions_and_podman() {
     let world = World::new();
     fake(&world, "nginx", "[ \"$1\" != -v ] || echo 'nginx version: nginx/1.30.6' >&2");
     let docker = |version: &str| {
@@ -595,7 +595,7 @@ fn the_doctor_says_which_versions_are_tested_and_that_docker_is_podman() {
         "{out}"
     );
     assert!(doctor(&docker("29.1.0")).contains("Docker 29.1.0 is newer than 28.5.2"), "newer");
-    // Debian's podman-docker 4.3.1: what it prints, and what `docker version` with a format does.
+    // The output of podman-docker 4.3.1 from Debian, and its answer to `docker version` with a format.
     let search = fake(
         &world,
         "docker",
@@ -612,7 +612,7 @@ fn the_doctor_says_which_versions_are_tested_and_that_docker_is_podman() {
 }
 
 #[test]
-fn the_api_is_told_by_namespace_by_function_and_by_word() {
+fn api_is_searched_by_namespace_function_and_word() {
     let world = World::new();
     let all = world.moyai(["api"]).ok();
     for call in
@@ -628,17 +628,17 @@ fn the_api_is_told_by_namespace_by_function_and_by_word() {
     assert!(usage.starts_with("df::usage(path: string) -> map\n  Returns the usage of the file system"), "{usage}");
     assert!(usage.contains("      let disk = df::usage(\"/\");"), "{usage}");
     assert!(world.moyai(["api", "trap"]).ok().starts_with("defer(work: function)\n"));
-    // A program of bash is found by its name, also where no function speaks of it.
+    // A bash command is found by its name, even if no function mentions it.
     assert!(world.moyai(["api", "getopts"]).ok().contains("opt(\"f\", \"hosts\")"));
     assert!(world.moyai(["api", "bash"]).ok().contains("\n  sort -u names\n      print(file::lines("));
     assert!(world.moyai(["api", "xyzzy"]).failed(1).contains("`xyzzy`"));
 }
 
 #[test]
-fn bash_completes_commands_options_and_ones_own_scripts() {
+fn bash_completes_commands_options_and_user_scripts() {
     let world = World::new();
     world.script("my-script", "print(1);");
-    // Docker, as far as it is asked.
+    // A Docker that answers only the queries of the completion.
     let docker = "#!/bin/sh\ncase \"$*\" in *label=moyai.container=blog*) printf 'Mon\\nTue\\nMar\\n' ;; 'ps '*) printf 'blog\\nshop\\n' ;; esac";
     world.program("bin/docker", docker);
     world.file("completions", world.moyai(["completions", "bash"]).ok());
@@ -653,8 +653,8 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
             line[line.len() - 2],
         );
         let mut bash = Command::new("bash");
-        bash.args(["-c", &text]).current_dir(world.folder.path()).env("MOYAI_SCRIPTS", world.path("scripts"));
-        bash.env("PATH", format!("{}:{}", program_folder().display(), world.search()));
+        bash.args(["-c", &text]).current_dir(world.dir.path()).env("MOYAI_SCRIPTS", world.path("scripts"));
+        bash.env("PATH", format!("{}:{}", program_dir().display(), world.search()));
         gave(&bash.output().unwrap()).ok()
     };
     let complete =
@@ -667,11 +667,11 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
         assert_eq!(complete(&format!("moyai {command} my-")), "my-script", "{command}");
     }
     assert_eq!(complete("moyai api docker::comm"), "docker::commit");
-    // Guides and commands; what is hidden is not offered.
+    // Guides and commands are completed, hidden ones are not.
     for (begun, word) in [("mon", "monitoring"), ("comp", "completions"), ("sys", "systemd"), ("man", "many-hosts")] {
         assert_eq!(complete(&format!("moyai help {begun}")), word);
     }
-    // A script's own options, and what its line `usage:` has next.
+    // The options of a script, and the next word of its line `usage:`.
     assert_eq!(complete("moyai run backup --ta"), "--tag");
     assert_eq!(complete("moyai run site l"), "list");
     assert_eq!(complete("moyai run backup bl"), "blog");
@@ -688,12 +688,12 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn an_ordinary_user_has_folders_of_the_own_and_reads_what_needs_root() {
+fn an_ordinary_user_gets_private_directories_and_learns_what_needs_root() {
     let world = World::new();
-    std::fs::set_permissions(world.folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
-    // The build's folder may be closed to others.
+    std::fs::set_permissions(world.dir.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    // The build directory may be closed to other users.
     let program = world.path("moyai");
-    // Not by this process, whose other threads start programs: they would hold it open for writing (ETXTBSY).
+    // A child process copies it: other threads start programs, which would keep our copy open for writing (ETXTBSY).
     assert!(Command::new("cp").arg(crate::common::program()).arg(&program).status().unwrap().success());
     let user = |words: &[&str]| {
         let mut command = Command::new("setpriv");
@@ -718,14 +718,14 @@ fn an_ordinary_user_has_folders_of_the_own_and_reads_what_needs_root() {
 }
 
 #[test]
-fn a_script_without_options_takes_a_command_as_its_arguments() {
+fn a_script_without_options_accepts_a_command_as_arguments() {
     let world = World::new();
     world.script("wrapper", "print(args);");
     let run = |words: &[&str]| world.moyai([&["run", "wrapper"], words].concat());
     assert_eq!(run(&["nightly", "bash", "-c", "x"]).ok(), "[\"nightly\", \"bash\", \"-c\", \"x\"]\n");
     assert!(run(&["-x $HOME"]).failed(2).contains("help: write `-- '-x $HOME'` if it is an argument"));
     assert!(run(&["-c"]).failed(2).contains("`wrapper` has no option `-c`"));
-    // A script that reads one has it wherever it is.
+    // A script that reads an option accepts it at any position.
     world.script("wrapper", "print(args); print(flag(\"quick\"));");
     assert_eq!(run(&["nightly", "--quick", "-n"]).code, 0);
     assert!(run(&["nightly", "bash", "-c", "x"]).failed(2).contains("`wrapper` has no option `-c`"));

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::Command;
 
 #[test]
-fn compare_shows_that_both_do_the_same_and_what_differs_and_leaves_nothing() {
+fn compare_reports_equal_and_different_results_and_leaves_no_files() {
     let world = World::new();
     world.file("list", "b\na\n");
     let script = world.file(
@@ -25,7 +25,7 @@ fn compare_shows_that_both_do_the_same_and_what_differs_and_leaves_nothing() {
     );
     assert!(same.out.contains("would run: docker restart a\\ b"), "{same:?}");
     assert!(world.path("list").exists() && !world.path("sorted").exists());
-    // A loop without nullglob runs once with the pattern: the port says so, and differs.
+    // Without nullglob, the loop runs once with the pattern itself. The port reports this and differs.
     world.file("other.sh", "#!/bin/bash\nset -e\nfor f in *.nothing; do echo \"$f\"; done\n");
     let other = compare("other.sh", &[]);
     assert_eq!(other.code, 1, "{other:?}");
@@ -33,9 +33,9 @@ fn compare_shows_that_both_do_the_same_and_what_differs_and_leaves_nothing() {
 }
 
 #[test]
-fn compare_works_for_an_ordinary_user_in_a_directory_of_its_own() {
+fn compare_works_for_an_ordinary_user_in_a_private_directory() {
     const USER: u32 = 54_321;
-    // Only root can become another user; anybody else is one.
+    // Only root can become another user. Anybody else already is one.
     if !rustix::process::geteuid().is_root() {
         return;
     }

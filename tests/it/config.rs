@@ -1,8 +1,8 @@
-//! The names, kinds and values of `config.rhai` and `rules.rhai`: found by `moyai check` and before any run.
+//! The names, kinds and values of `config.rhai` and `rules.rhai` are checked by `moyai check` and before every run.
 
 use crate::common::World;
 
-/// Every one of these stops a run with exit code 2, and `check` says the line and the fix.
+/// Each of these stops a run with exit code 2. `check` prints the line and the fix.
 const NAMES: &[(&str, &str, &str)] = &[
     ("const SITE = #{};", "does not read the constant `SITE`", "const SITES"),
     ("\nconst sites = #{};", "does not read the constant `sites`", "const SITES"),
@@ -39,7 +39,7 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("const PINGS = [];", "PINGS is a map, not an array", "const PINGS"),
 ];
 
-/// Each of these is an error of `check`; runs go on without the one entry.
+/// `check` reports each of these as an error. Runs only skip the entry.
 const VALUES: &[(&str, &str, &str)] = &[
     ("const BACKUPS = \"backups\";", "BACKUPS is an absolute path, not \"backups\"", "const BACKUPS"),
     ("const HOOK_TAKES = \"soon\";", "HOOK_TAKES is a time such as \"30s\", not \"soon\"", "\"10m\""),
@@ -97,7 +97,7 @@ fn a_wrong_name_or_kind_stops_every_script_before_its_first_line() {
         let err = world.moyai(["run", "report", "-n"]).failed(2);
         assert!(err.contains(message), "{config}\n{err}");
     }
-    // A wrong entry is one site's or target's matter.
+    // A wrong entry only affects its site or target.
     for (config, ..) in VALUES {
         assert_eq!(world(config).moyai(["run", "mine"]).ok(), "ran\n", "{config}");
     }
@@ -141,7 +141,7 @@ fn an_error_in_the_configuration_is_printed_once_however_many_scripts_import_it(
 }
 
 #[test]
-fn what_may_be_right_is_a_warning() {
+fn possibly_correct_settings_are_only_warnings() {
     for (config, message) in [
         ("const PINGS = #{ elsewhere_job: \"https://a/\" };", "warning: PINGS: there is no script `elsewhere_job`"),
         ("const TELL = [\"bash /opt/none.sh\"];", "warning: TELL: there is no file /opt/none.sh"),

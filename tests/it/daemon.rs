@@ -1,4 +1,4 @@
-//! `moyai daemon` where no engine is needed: what was missed, what is broken, what systemd hears.
+//! `moyai daemon` without Docker: missed runs, damaged files, and notifications to systemd.
 
 use crate::common::{World, read};
 use moyai::run::{Options, Run};
@@ -9,10 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// Whatever takes longer has gone wrong.
+/// Anything that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A daemon, and what it says.
+/// A daemon and its output.
 struct Daemon {
     child: Child,
     lines: Receiver<String>,
@@ -28,7 +28,7 @@ impl Daemon {
         Self { child, lines, said: Vec::new() }
     }
 
-    /// Waits for a line with this in it.
+    /// Waits for a line that contains this text.
     #[track_caller]
     fn says(&mut self, what: &str) -> String {
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
@@ -44,14 +44,14 @@ impl Daemon {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
 
-    /// Ends it when it has had the time to do what it is not to do.
+    /// Gives the daemon time for unwanted actions, ends it and returns its output.
     #[track_caller]
     fn ends_quietly(mut self) -> String {
         self.says(" rule");
         self.ends()
     }
 
-    /// Ends it; gives all that it has said.
+    /// Ends the daemon and returns its complete output.
     #[track_caller]
     fn ends(mut self) -> String {
         self.signal("-TERM");
@@ -63,7 +63,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Mostly it has ended already.
+        // It has usually ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -73,7 +73,7 @@ fn daemon(world: &World) -> Daemon {
     Daemon::start(&mut world.command(["daemon"]))
 }
 
-/// What the daemon before has left: the host's start, and a run of `job` two days ago.
+/// Writes the state of an earlier daemon: the host's start, and a run of `job` two days ago.
 fn remember(world: &World, expression: &str, running: &str) {
     let mut options = Options::default();
     options.places.state = world.path("state");
@@ -87,7 +87,7 @@ fn remember(world: &World, expression: &str, running: &str) {
     state::set(&Run::new(options).unwrap(), "moyai daemon", &text).unwrap();
 }
 
-/// A fixed time that comes in no test.
+/// A fixed time that never occurs during a test.
 const DAILY: &str = "0 4 * * *";
 
 fn world(rules: &str, job: &str) -> World {
@@ -97,13 +97,13 @@ fn world(rules: &str, job: &str) -> World {
 }
 
 #[test]
-fn each_missed_day_is_made_up_for_once_with_its_own_clock_and_one_that_fails_keeps_its_turn() {
-    // The first run fails, as on a host whose engine is not up yet.
+fn each_missed_day_is_caught_up_once_by_its_own_clock() {
+    // The first run fails, as on a host where Docker is still starting.
     let job = "let n = state::get(\"n\", 0) + 1; state::set(\"n\", n); print(now().format(\"it is %F %H:%M\")); \
                if n == 1 { die(\"too early\"); }";
     let world = world(&format!("every(\"{DAILY}\", \"job\", [], #{{ retry: 1 }});"), job);
     remember(&world, DAILY, "null");
-    // The last two times that were due: today's and yesterday's, or the ones before four o'clock.
+    // The last two due times: today's and yesterday's, or the ones before if it is not yet four o'clock.
     let now = chrono::Local::now().naive_local();
     let four = now.date().and_hms_opt(4, 0, 0).unwrap();
     let newest = if now >= four { four } else { four - chrono::TimeDelta::days(1) };
@@ -111,7 +111,7 @@ fn each_missed_day_is_made_up_for_once_with_its_own_clock_and_one_that_fails_kee
     let mut first = daemon(&world);
     assert!(first.says("job: it is ").ends_with(&days[0]));
     first.says("`job` failed: it ended with exit code 1; retrying in 60 s");
-    // Killed while it waits for the next try: that is not forgotten, and comes before the newer one.
+    // Killed while it waits for the retry. The retry is remembered and comes before the newer run.
     first.signal("-KILL");
     first.child.wait().unwrap();
     let mut second = daemon(&world);
@@ -122,7 +122,7 @@ fn each_missed_day_is_made_up_for_once_with_its_own_clock_and_one_that_fails_kee
     second.ends();
     let third = daemon(&world).ends_quietly();
     assert!(!third.contains("job: it is"), "{third}");
-    // One run is enough for who says so.
+    // With `catch_up: 1`, one run is enough.
     world.script("rules", &format!("every(\"{DAILY}\", \"job\", [], #{{ catch_up: 1 }});"));
     remember(&world, DAILY, "null");
     let mut newest = daemon(&world);
@@ -131,14 +131,14 @@ fn each_missed_day_is_made_up_for_once_with_its_own_clock_and_one_that_fails_kee
 }
 
 #[test]
-fn what_runs_every_few_minutes_is_not_made_up_for() {
+fn frequent_runs_are_not_caught_up() {
     let world = world("every(\"*/59 4 31 12 *\", \"job\");", "print(\"ran\");");
     remember(&world, "*/59 4 31 12 *", "null");
     assert!(!daemon(&world).ends_quietly().contains("ran"));
 }
 
 #[test]
-fn the_rules_for_the_start_of_the_host_run_once_for_each() {
+fn rules_for_the_start_of_the_host_run_once_per_start() {
     let world = world("on(\"boot\", \"job\"); every(\"@reboot\", \"job\", [\"two\"]);", "print(`ran ${args}`);");
     let mut first = daemon(&world);
     first.says("job: ran []");
@@ -146,9 +146,9 @@ fn the_rules_for_the_start_of_the_host_run_once_for_each() {
     assert!(!daemon(&world).ends_quietly().contains("ran"));
 }
 
-/// `-n` would be moyai's own dry run: the job would never do anything.
+/// `-n` before the script would be moyai's own dry run, and the job would never do anything.
 #[test]
-fn the_arguments_of_a_rule_are_the_scripts_and_not_moyais() {
+fn arguments_of_a_rule_go_to_the_script_and_not_to_moyai() {
     let world = world(
         "on(\"boot\", \"job\", [\"x\", \"-n\", \"--at=soon\"]);",
         "file::write(\"did\", args.join(\" \")); print(`ran`);",
@@ -160,7 +160,7 @@ fn the_arguments_of_a_rule_are_the_scripts_and_not_moyais() {
 }
 
 #[test]
-fn rules_that_do_not_check_end_it_at_its_start_and_change_nothing_later() {
+fn invalid_rules_stop_the_start_but_not_a_running_daemon() {
     let world = world("every(\"0 25 * * *\", \"job\");", "print(\"ran\");");
     let err = world.moyai(["daemon"]).failed(2);
     assert!(err.contains("there is no hour 25") && err.contains("rules.rhai:1:10"), "{err}");
@@ -179,38 +179,38 @@ fn rules_that_do_not_check_end_it_at_its_start_and_change_nothing_later() {
 }
 
 #[test]
-fn where_a_unit_runs_the_rules_for_the_start_of_the_host_the_daemon_does_not() {
+fn the_daemon_skips_start_rules_that_a_unit_runs() {
     let world = world("on(\"boot\", \"job\");", "print(\"ran\");");
     let mut booted = Daemon::start(&mut world.command(["daemon", "--booted"]));
     booted.says("1 rule");
     booted.signal("-HUP");
     booted.says("rules reloaded");
     assert!(!booted.ends().contains("ran"));
-    // Without the unit from now on: this start of the host has been seen to.
+    // The unit is gone, but its rules already ran for this start of the host.
     assert!(!daemon(&world).ends_quietly().contains("ran"));
 }
 
-/// Waits until the alarm has told so many things; gives them.
+/// Waits for this many alarms and returns them.
 #[track_caller]
-fn told(world: &World, count: usize) -> Vec<String> {
+fn alarms(world: &World, count: usize) -> Vec<String> {
     let begun = std::time::Instant::now();
     loop {
-        let told: Vec<String> = world.told().lines().map(str::to_owned).collect();
-        if told.len() >= count {
-            return told;
+        let alarms: Vec<String> = world.reported().lines().map(str::to_owned).collect();
+        if alarms.len() >= count {
+            return alarms;
         }
-        assert!(begun.elapsed() < PATIENCE, "{told:?}");
+        assert!(begun.elapsed() < PATIENCE, "{alarms:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 #[test]
-fn what_fails_again_and_again_rings_once_until_it_works() {
+fn repeated_failures_raise_one_alarm_until_the_script_works() {
     let world = World::new();
     world
         .script("rules", &format!("on(`container start`, `job`); alarm(`{}`);", world.listener()))
         .script("job", "if !file::exists(`fine`) { die(`on purpose`); }");
-    // An engine that is there until the file `end` is.
+    // A Docker daemon that runs until the file `end` exists.
     world.program(
         "bin/docker",
         "#!/bin/sh\n[ $1 = events ] || exec echo 29\nuntil [ -e end ] || ! [ -e $0 ]; do sleep 0.05; done; rm -f end\n",
@@ -218,7 +218,7 @@ fn what_fails_again_and_again_rings_once_until_it_works() {
     let mut daemon = Daemon::start(world.command(["daemon"]).env("PATH", world.search()));
     daemon.says("retrying in 1 s");
     daemon.says("retrying in 2 s");
-    assert_eq!(told(&world, 1).len(), 1);
+    assert_eq!(alarms(&world, 1).len(), 1);
     world.file("fine", "");
     daemon.says("`job` succeeded again");
     std::fs::remove_file(world.path("fine")).unwrap();
@@ -226,39 +226,43 @@ fn what_fails_again_and_again_rings_once_until_it_works() {
     daemon.says("retrying in 1 s");
     daemon.says("retrying in 2 s");
     daemon.ends();
-    let told = told(&world, 2);
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told.iter().all(|text| text.contains(": `moyai run job` failed: on purpose (/")), "{told:?}");
+    let alarms = alarms(&world, 2);
+    assert_eq!(alarms.len(), 2, "{alarms:?}");
+    assert!(alarms.iter().all(|text| text.contains(": `moyai run job` failed: on purpose (/")), "{alarms:?}");
 }
 
 #[test]
-fn what_no_run_can_tell_for_itself_the_daemon_tells() {
+fn the_daemon_reports_failures_that_no_run_can_report() {
     let world = World::new();
     let rules = format!("on(`boot`, `job`, [`a`]); alarm(`{}`);", world.listener());
     world.script("rules", &rules).script("job", "args; cmd(`sh -c 'kill -9 $PPID'`).run();");
     let mut daemon = daemon(&world);
     daemon.says("`job a` failed: it was ended by signal 9");
-    assert!(told(&world, 1)[0].ends_with(": `moyai run job a` failed: it was ended by signal 9"), "{}", world.told());
-    // Rules that name nobody any more do not silence those that did check.
+    assert!(
+        alarms(&world, 1)[0].ends_with(": `moyai run job a` failed: it was ended by signal 9"),
+        "{}",
+        world.reported()
+    );
+    // Rules with a syntax error do not silence the alarms of the old rules.
     world.script("rules", "let = 1;");
     daemon.signal("-HUP");
     daemon.says("the old rules remain active");
     assert!(
-        told(&world, 2)[1].contains(": the rules have errors, and the old ones remain active: "),
+        alarms(&world, 2)[1].contains(": the rules have errors, and the old ones remain active: "),
         "{}",
-        world.told()
+        world.reported()
     );
     daemon.ends();
     world.moyai(["daemon"]).failed(2);
-    assert!(told(&world, 3)[2].contains(": `moyai daemon` cannot start, so no rule runs: "), "{}", world.told());
+    assert!(alarms(&world, 3)[2].contains(": `moyai daemon` cannot start, so no rule runs: "), "{}", world.reported());
     world.script("rules", &format!("{rules}\nevery(`0 25 * * *`, `job`);"));
     world.moyai(["daemon"]).failed(2);
-    assert!(told(&world, 4)[3].contains("cannot start"), "{}", world.told());
-    assert_eq!(told(&world, 4).len(), 4);
+    assert!(alarms(&world, 4)[3].contains("cannot start"), "{}", world.reported());
+    assert_eq!(alarms(&world, 4).len(), 4);
 }
 
 #[test]
-fn a_script_that_fails_is_said_and_the_others_go_on() {
+fn a_failing_script_is_reported_and_the_others_continue() {
     let world = world("on(\"boot\", \"job\"); on(\"boot\", \"bad\");", "sleep(\"2s\"); print(\"good\");");
     world.script("bad", "warn(\"w\"); log(\"before\"); die(\"on purpose\");");
     let mut daemon = daemon(&world);
@@ -271,7 +275,7 @@ fn a_script_that_fails_is_said_and_the_others_go_on() {
 }
 
 #[test]
-fn a_broken_memory_is_set_aside_and_one_that_cannot_be_read_is_reported() {
+fn a_corrupt_state_file_is_set_aside_and_an_unreadable_one_reported() {
     let world = world("on(\"boot\", \"job\");", "print(\"ran\");");
     let memory = world.file("state/state/moyai%20daemon.json", "somebody's text, and not JSON");
     let mut first = daemon(&world);
@@ -287,13 +291,13 @@ fn a_broken_memory_is_set_aside_and_one_that_cannot_be_read_is_reported() {
     let mut second = daemon(&world);
     let said = second.says("too many levels of symbolic links");
     assert!(said.contains("the rules run, but runs that are missed from now on are not caught up"), "{said}");
-    // Nobody knows that they have run.
+    // There is no record that the job ran, so it runs again.
     second.says("job: ran");
     second.ends();
 }
 
 #[test]
-fn a_run_that_was_cut_off_with_the_daemon_is_said_and_made_up_for() {
+fn a_run_killed_with_the_daemon_is_reported_and_caught_up() {
     let job =
         "let n = state::get(\"n\", 0) + 1; state::set(\"n\", n); print(`run ${n}`); if n == 1 { sleep(\"60s\"); }";
     let world = world(&format!("every(\"{DAILY}\", \"job\");"), job);
@@ -302,7 +306,7 @@ fn a_run_that_was_cut_off_with_the_daemon_is_said_and_made_up_for() {
     first.says("job: run 1");
     first.signal("-KILL");
     first.child.wait().unwrap();
-    // The script has no daemon any more, and goes on: it is waited for, not doubled.
+    // The script outlives its daemon. The new daemon waits for it and does not start it twice.
     let mut second = daemon(&world);
     let said = second.says(", started by the previous daemon, is still running (pid ");
     let pid: String = said.split("pid ").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
@@ -310,7 +314,7 @@ fn a_run_that_was_cut_off_with_the_daemon_is_said_and_made_up_for() {
     second.says("`job` failed: it ended after the daemon that started it");
     second.signal("-KILL");
     second.child.wait().unwrap();
-    // It may have begun the run of the next day, which ends without it.
+    // The next day's run may have begun. It ends by itself.
     std::thread::sleep(Duration::from_millis(500));
     let runs: u32 = world.run("print(state::get(\"n\", 0));").ok().trim().parse().unwrap();
     remember(&world, DAILY, "[4194305, 1]");
@@ -321,7 +325,7 @@ fn a_run_that_was_cut_off_with_the_daemon_is_said_and_made_up_for() {
 }
 
 #[test]
-fn term_lets_a_script_end_and_a_second_one_ends_it_with_all_that_it_started() {
+fn the_first_term_waits_for_scripts_and_the_second_kills_them() {
     let world = world("on(\"boot\", \"job\");", "print(\"begins\"); cmd(`sleep 1`).run(); print(\"done\");");
     let mut patient = daemon(&world);
     patient.says("begins");
@@ -349,7 +353,7 @@ fn a_second_daemon_is_refused() {
 }
 
 #[test]
-fn systemd_hears_that_it_is_ready_alive_reloading_and_stopping() {
+fn the_daemon_notifies_systemd_when_ready_alive_reloading_and_stopping() {
     let world = world("every(\"0 4 * * *\", \"job\");", "print(1);");
     let socket = UnixDatagram::bind(world.path("notify")).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -357,7 +361,7 @@ fn systemd_hears_that_it_is_ready_alive_reloading_and_stopping() {
     let mut hears = |wanted: &str| loop {
         let length = socket.recv(&mut bytes).unwrap_or_else(|error| panic!("{wanted}: {error}"));
         let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
-        // Alive it is all the time.
+        // The daemon says that it is alive all the time.
         if text.starts_with(wanted) {
             return text;
         }
@@ -378,7 +382,7 @@ fn systemd_hears_that_it_is_ready_alive_reloading_and_stopping() {
 }
 
 #[test]
-fn the_journal_gets_each_line_with_its_priority() {
+fn each_journal_line_has_a_priority() {
     use std::os::unix::fs::MetadataExt;
     let world = world("on(\"boot\", \"job\");", "print(\"hello\"); warn(\"careful\"); die(\"on purpose\");");
     let file = std::fs::File::create(world.path("journal")).unwrap();
@@ -407,7 +411,7 @@ fn the_journal_gets_each_line_with_its_priority() {
 
 #[test]
 #[ignore = "takes four minutes of the clock: tests/run"]
-fn what_a_rule_says_of_time_outs_overlap_jitter_and_failure_holds_by_the_real_clock() {
+fn rules_for_time_outs_overlap_jitter_and_failures_work_by_the_real_clock() {
     let world = world(
         r#"
         every("* * * * *", "long", ["skips"]);
@@ -419,7 +423,7 @@ fn what_a_rule_says_of_time_outs_overlap_jitter_and_failure_holds_by_the_real_cl
         "#,
         "",
     );
-    // The clock itself: a run that is late has a pretended one.
+    // The real clock, because a late run has a simulated one.
     let log = "let second = $(`date +%s`); file::append(\"log\", `${args[0]} WHAT ${second}\n`);";
     let (begins, ends) = (log.replace("WHAT", "begins"), log.replace("WHAT", "ends"));
     world.script("long", &format!("{begins} sleep(\"75s\"); {}", ends.replace("let ", ""))).script("short", &begins);
@@ -443,7 +447,7 @@ fn what_a_rule_says_of_time_outs_overlap_jitter_and_failure_holds_by_the_real_cl
         let lines = text.lines().filter_map(|line| line.strip_prefix(&format!("{name} {what} "))?.parse().ok());
         lines.collect()
     };
-    // Every second minute is left out, and said; or begins as soon as the one before has ended.
+    // One rule skips every second minute and reports it. The other starts as soon as the last run has ended.
     let minutes = seconds("skips", "begins");
     assert!(minutes.len() >= 2 && minutes.windows(2).all(|pair| pair[1] / 60 - pair[0] / 60 == 2), "{minutes:?}");
     assert!(said.contains("`long skips`, due ") && !said.contains("`long waits`, due "), "{said}");
@@ -452,7 +456,7 @@ fn what_a_rule_says_of_time_outs_overlap_jitter_and_failure_holds_by_the_real_cl
         begins.len() >= 3 && begins[1..].iter().zip(&ends).all(|(begins, ends)| (0..60).contains(&(begins - ends))),
         "{begins:?} {ends:?}"
     );
-    // At the full minute, or up to 40 s later, another time each.
+    // On the full minute, or up to 40 s later, varying.
     let after = |name: &str| seconds(name, "begins").iter().map(|at| at % 60).collect::<Vec<_>>();
     let (early, late) = (after("early"), after("late"));
     assert!(early.len() >= 3, "{early:?}");

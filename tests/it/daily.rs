@@ -1,4 +1,4 @@
-//! Daily use: silence under cron, sentences without a frame, colours, JSON.
+//! Daily use: silence under cron, plain messages, colours, JSON.
 
 use crate::common::{World, gave};
 
@@ -12,7 +12,7 @@ fn a_monitor_without_sites_prints_nothing_under_cron() {
 }
 
 #[test]
-fn the_authors_own_sentence_is_printed_alone_and_usage_exits_with_2() {
+fn die_prints_its_message_alone_and_usage_exits_with_2() {
     let world = World::new();
     for (text, code, sentence) in [
         ("die(\"no space left on the shelf\");", 1, "error: no space left on the shelf\n"),
@@ -24,7 +24,7 @@ fn the_authors_own_sentence_is_printed_alone_and_usage_exits_with_2() {
         let traced = world.run_with(&["-x"], text).failed(code);
         assert!(traced.contains("test.rhai:"), "{text}\n{traced}");
     }
-    // What the author did not foresee has its line.
+    // An error that the author did not foresee shows its line.
     let err = world.run("let a = [1]; print(a[5]);").failed(1);
     assert!(err.contains("test.rhai:1:") && err.contains("print(a[5])"), "{err}");
     assert!(world.run("die(\"x\", 0);").failed(1).contains("the exit code of a failure is 1 to 255"));
@@ -34,7 +34,7 @@ fn the_authors_own_sentence_is_printed_alone_and_usage_exits_with_2() {
 }
 
 #[test]
-fn colours_are_for_terminals_unless_they_are_forced_or_refused() {
+fn colours_are_for_terminals_unless_forced_or_disabled() {
     let world = World::new();
     world.script("test", "die(\"x\");");
     let err = |variables: &[(&str, &str)]| {
@@ -46,7 +46,7 @@ fn colours_are_for_terminals_unless_they_are_forced_or_refused() {
 }
 
 #[test]
-fn checks_of_the_doctor_and_errors_of_scripts_are_json_too() {
+fn doctor_checks_and_script_errors_are_available_as_json() {
     let world = World::new();
     world.script("bad", "print(nope);");
     let rows: serde_json::Value = serde_json::from_str(&world.moyai(["check", "--json", "bad"]).out).unwrap();
@@ -72,21 +72,21 @@ fn the_newest_run_is_the_first_line_of_the_history() {
 }
 
 #[test]
-fn cron_follows_the_names_each_minute() {
+fn crontab_updates_the_names_each_minute() {
     let world = World::new();
     let out = world.moyai(["crontab"]).ok();
     let line =
         out.lines().find(|line| !line.starts_with('#') && line.ends_with(" hosts-sync")).expect("a line for the names");
     assert!(line.starts_with("* * * * * "), "{line}");
     assert!(out.contains("`moyai daemon` updates them at once"), "{out}");
-    // Rules of one's own that do it already are enough.
+    // User rules that already do this are enough.
     world.script("rules", "every(\"*/2 * * * *\", \"hosts-sync\"); on(\"container start\", \"hosts-sync\");");
     let out = world.moyai(["crontab"]).ok();
     assert_eq!(out.lines().filter(|line| !line.starts_with('#') && line.contains("hosts-sync")).count(), 1, "{out}");
 }
 
 #[test]
-fn every_setting_has_its_documentation() {
+fn every_setting_is_documented() {
     let world = World::new();
     let all = world.moyai(["api", "config"]).ok();
     for name in ["const SITES", "const TELL", "fn backs_up(c)", "fn versions(when, taken)", "const METRICS"] {
@@ -97,7 +97,7 @@ fn every_setting_has_its_documentation() {
 }
 
 #[test]
-fn results_of_tests_are_json_too() {
+fn test_results_are_available_as_json() {
     let world = World::new();
     world.script("bad", "print(1);");
     world.file(
@@ -123,7 +123,7 @@ fn a_time_is_shown_with_its_date_and_its_offset() {
     let zone = |words: &[&str]| gave(&world.command(words).env("TZ", "Asia/Tokyo").output().unwrap()).ok();
     zone(&["run", "one"]);
     world.script("rules", "every(\"0 3 * * *\", \"one\");");
-    // RFC 3339, with the blank that it allows in place of the T.
+    // RFC 3339, with the space that it allows instead of the T.
     let time = regex::Regex::new(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+09:00").unwrap();
     let bare = regex::Regex::new(r"\d\d:\d\d( |$)").unwrap();
     for words in [&["history"][..], &["next"], &["list"]] {
@@ -133,7 +133,7 @@ fn a_time_is_shown_with_its_date_and_its_offset() {
     }
 }
 
-/// What a script shows on a terminal, and where there is none.
+/// Returns a script's output on a terminal and without one.
 fn shown(world: &World, text: &str) -> (String, String) {
     world.script("waits", text);
     let line = format!("{} run waits", crate::common::program());
@@ -145,7 +145,7 @@ fn shown(world: &World, text: &str) -> (String, String) {
 }
 
 #[test]
-fn a_terminal_shows_what_is_waited_for_and_nothing_else_does() {
+fn only_a_terminal_shows_what_the_script_waits_for() {
     let world = World::new();
     for (text, words) in [
         (
@@ -157,10 +157,10 @@ fn a_terminal_shows_what_is_waited_for_and_nothing_else_does() {
         let (terminal, piped) = shown(&world, text);
         assert!(terminal.contains(words), "{terminal:?}");
         assert_eq!(piped, "up\n");
-        // The line is gone when something is printed.
+        // Output replaces the progress line.
         assert!(terminal.trim_end().ends_with("up"), "{terminal:?}");
     }
-    // A command whose output goes to the terminal says itself what it does.
+    // A command that writes to the terminal shows its own progress.
     let (terminal, _) = shown(&world, "cmd(`sleep 2.5`).run();\nprint(\"up\");");
     assert!(!terminal.contains("waiting"), "{terminal:?}");
 }

@@ -1,6 +1,6 @@
-//! `docker::`: what scripts get from captured and altered answers, and from a docker that fails.
+//! `docker::`: results for recorded and altered answers, and for a docker that fails.
 //!
-//! A shell script stands in for docker: it prints the files of its folder, and notes each call.
+//! A shell script replaces docker. It prints the files in its directory and logs each call.
 
 use crate::common::{Gave, World, gave, read};
 use std::io::{BufRead, BufReader, Write};
@@ -11,15 +11,15 @@ const FULL: &str = "599e1e79b3d97306fc59a8663307831f7e470cb20235a9b51e61bc506f46
 const OTHER: &str = "e6aea1237837ff5b9459803e2ce5e047c469020143a3bd85a400db55da0b7e15";
 const IMAGE: &str = "sha256:b4d15171cd3bb827aef1e3e3cb58b34cd9341a4e2cacd0e6a9fc239f80d462d0";
 
-/// What is asked of `docker ps`: with every field, the client takes a fifth longer.
+/// The format for `docker ps`. With every field, the client takes a fifth longer.
 const ROW: &str = r#"{"ID":{{json .ID}},"Networks":{{json .Networks}},"Status":{{json .Status}}}"#;
 
-/// The client's answer.
+/// Returns a row of the client's answer.
 fn row(id: &str, networks: &str) -> String {
     format!(r#"{{"ID":"{id}","Networks":"{networks}","Status":"Up 2 seconds"}}"#) + "\n"
 }
 
-/// A container as engine 20.10 inspects it, shortened; `networks` is the inside of `Networks`.
+/// Returns a container as Docker 20.10 inspects it, shortened. `networks` is the content of `Networks`.
 fn full(id: &str, name: &str, networks: &str) -> String {
     format!(
         r#"{{"Id":"{id}","Created":"2026-11-24T00:18:20.47720809Z","State":{{"Status":"running","Running":true,"Paused":false,"Health":{{"Status":"healthy"}}}},
@@ -37,13 +37,13 @@ fn network(name: &str, id: &str, address: &str) -> String {
     )
 }
 
-/// A network as it is inspected.
+/// Returns an inspected network.
 fn driver(name: &str, id: &str, driver: &str) -> String {
     format!(r#"{{"Name":"{name}","Id":"{id}","Scope":"local","Driver":"{driver}","IPAM":{{}}}}"#)
 }
 
-/// A world whose docker prints `ps`, `inspect`, ... from files of that name, with the status and
-/// the words on standard error in `NAME.code` and `NAME.err`.
+/// Creates a world whose docker prints the files `ps`, `inspect`, ... and takes status and standard error from
+/// `NAME.code` and `NAME.err`.
 fn docker() -> World {
     let world = World::new();
     fake(
@@ -61,7 +61,7 @@ echo "unexpected: $*" >&2; exit 99
 }
 
 fn fake(world: &World, body: &str) {
-    world.program("bin/docker", &format!("#!/bin/sh\ncd {} || exit\n{body}", world.folder.path().display()));
+    world.program("bin/docker", &format!("#!/bin/sh\ncd {} || exit\n{body}", world.dir.path().display()));
 }
 
 fn calls(world: &World) -> Vec<String> {
@@ -69,7 +69,7 @@ fn calls(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_container_is_read_from_two_processes_with_the_drivers_of_its_networks() {
+fn a_listing_reads_containers_and_network_drivers_with_two_processes() {
     let world = docker();
     world.file("ps", row(FULL, "back,bridge"));
     let networks = [network("back", "b860", "172.18.0.2"), network("bridge", "38c8", "172.17.0.2")].join(",");
@@ -93,10 +93,10 @@ fn a_container_is_read_from_two_processes_with_the_drivers_of_its_networks() {
 }
 
 #[test]
-fn an_engine_that_leaves_fields_out_gives_empty_values() {
+fn missing_fields_become_empty_values() {
     let world = docker();
     world.file("ps", format!("{{\"ID\":\"{FULL}\"}}\n{{\"ID\":\"{OTHER}\",\"Names\":\"x\"}}\n"));
-    // Engine 29 has no address but the network's, and leaves empty things out; 1.9 knew no kinds of mounts.
+    // Docker 29 has addresses only below networks and omits empty fields. Docker 1.9 had no mount types.
     let modern = format!(
         r#"{{"Id":"{FULL}","Created":"0001-01-01T00:00:00Z","Name":"/web","Image":"{IMAGE}","State":{{"Status":"running"}},"Config":{{"Image":"a.b:5000/c"}},
         "Mounts":[{{"Name":"v","Source":"/x","Destination":"/v"}},{{"Source":"/y","Destination":"/w"}}],
@@ -124,7 +124,7 @@ fn a_container_that_vanishes_between_the_two_calls_is_left_out() {
 }
 
 #[test]
-fn a_container_that_stops_between_the_two_calls_is_not_up() {
+fn a_container_that_stops_between_the_two_calls_is_down() {
     let world = docker();
     world.file("ps", row(FULL, "bridge"));
     world.file(
@@ -135,7 +135,7 @@ fn a_container_that_stops_between_the_two_calls_is_not_up() {
 }
 
 #[test]
-fn an_engine_that_stops_between_the_two_calls_is_an_error_and_no_empty_list() {
+fn a_daemon_that_stops_between_the_two_calls_is_an_error() {
     let world = docker();
     world.file("ps", row(FULL, "bridge"));
     world.file("inspect", "[]");
@@ -151,8 +151,8 @@ fn an_engine_that_stops_between_the_two_calls_is_an_error_and_no_empty_list() {
     );
 }
 
-/// A Docker daemon at the socket `sock` that gives these answers in turn, the last one again and again. Returns
-/// the paths that it was asked for.
+/// Starts a Docker daemon at the socket `sock` that gives these answers in turn and then repeats the last one. Returns
+/// the requested paths.
 fn daemon(world: &World, answers: &[String]) -> Arc<Mutex<Vec<String>>> {
     let _ = std::fs::remove_file(world.path("sock"));
     let listener = UnixListener::bind(world.path("sock")).unwrap();
@@ -164,14 +164,14 @@ fn daemon(world: &World, answers: &[String]) -> Arc<Mutex<Vec<String>>> {
             BufReader::new(&connection).read_line(&mut line).unwrap();
             let mut seen = seen.lock().unwrap();
             seen.push(line.split(' ').nth(1).unwrap_or_default().to_owned());
-            // A client that goes away early is its own affair.
+            // Clients may hang up early.
             let _ = connection.write_all(answers[seen.len().min(answers.len()) - 1].as_bytes());
         }
     });
     paths
 }
 
-/// Runs this for an event, with the daemon at `sock`.
+/// Runs this as for an event, with the daemon at `sock`.
 fn for_event(world: &World, options: &[&str], text: &str) -> Gave {
     world.script("test", text);
     let mut command = world.command([&["run"], options, &["test"]].concat());
@@ -187,7 +187,7 @@ const ADDRESSES: &str =
     "for c in docker::ps() { print(`${c.name} ${c.status} ${c.networks.map(|n| `${n.driver} ${n.address}`)}`); }";
 
 #[test]
-fn a_run_for_an_event_asks_the_socket_and_what_is_planned_traced_or_recorded_goes_through_the_client() {
+fn event_runs_query_the_socket_unless_planned_traced_or_recorded() {
     let world = docker();
     let networks = network("back", "b860", "172.18.0.2");
     world.file("ps", row(FULL, "back"));
@@ -196,7 +196,7 @@ fn a_run_for_an_event_asks_the_socket_and_what_is_planned_traced_or_recorded_goe
         r#"[{{"Id":"{FULL}","Status":"Up 2 seconds","NetworkSettings":{{"Networks":{{"back":{{}}}}}}}},
             {{"Id":"{OTHER}","Status":"Up 1 second","NetworkSettings":{{"Networks":{{}}}}}}]"#
     );
-    // One of them is gone before it can be inspected.
+    // One container is gone before it can be inspected.
     let gone = "HTTP/1.0 404 Not Found\r\n\r\n{}".to_owned();
     let answers = [http(&rows), http(&full(FULL, "web", &networks)), gone, http(&driver("back", "b860", "macvlan"))];
     let asked = daemon(&world, &answers);
@@ -213,7 +213,7 @@ fn a_run_for_an_event_asks_the_socket_and_what_is_planned_traced_or_recorded_goe
 }
 
 #[test]
-fn what_is_wrong_at_the_socket_is_asked_of_the_client_and_no_list_is_short() {
+fn socket_errors_fall_back_to_the_client_with_a_complete_list() {
     let world = docker();
     world.file("ps", row(FULL, "bridge"));
     world.file("inspect", format!("[{}]", full(FULL, "web", &network("bridge", "38c8", "172.17.0.2"))));
@@ -242,7 +242,7 @@ fn what_is_wrong_at_the_socket_is_asked_of_the_client_and_no_list_is_short() {
 }
 
 #[test]
-fn no_container_is_no_second_call() {
+fn an_empty_listing_makes_no_second_call() {
     let world = docker();
     world.file("ps", "");
     assert_eq!(world.run_with_bin(&[], "print(docker::ps());").ok(), "[]\n");
@@ -250,7 +250,7 @@ fn no_container_is_no_second_call() {
 }
 
 #[test]
-fn a_network_with_the_name_of_a_container_costs_a_third_call_and_is_right() {
+fn a_network_named_like_a_container_is_read_with_a_third_call() {
     let world = docker();
     world.file("ps", row(FULL, "web"));
     let web = full(FULL, "web", &network("web", "b860", "172.18.0.2"));
@@ -261,7 +261,7 @@ fn a_network_with_the_name_of_a_container_costs_a_third_call_and_is_right() {
 }
 
 #[test]
-fn a_container_in_the_network_of_another_has_its_addresses_and_not_its_aliases() {
+fn a_container_in_anothers_network_has_its_addresses_without_its_aliases() {
     let world = docker();
     world.file("ps", row(OTHER, "") + row(FULL, "bridge").as_str());
     let side = full(OTHER, "side", "").replace(r#""default""#, &format!(r#""container:{FULL}""#));
@@ -274,7 +274,7 @@ fn a_container_in_the_network_of_another_has_its_addresses_and_not_its_aliases()
 }
 
 #[test]
-fn garbage_or_half_an_answer_is_an_error() {
+fn garbage_and_truncated_answers_are_errors() {
     for (ps, inspect) in [
         ("<html>busy</html>\n".to_owned(), String::new()),
         (row(FULL, "")[..80].to_owned(), String::new()),
@@ -292,11 +292,11 @@ fn garbage_or_half_an_answer_is_an_error() {
 }
 
 #[test]
-fn a_docker_that_is_missing_forbidden_or_not_running_is_one_sentence_with_help() {
+fn a_missing_forbidden_or_stopped_docker_is_one_sentence_with_help() {
     let world = World::new();
     world.script("test", "docker::ps();");
     let mut command = world.command(["run", "test"]);
-    // The sbin folders are always looked at, and the CLI may be installed there.
+    // The sbin directories are always searched, and the CLI may be installed there.
     command.env("PATH", "/nowhere");
     if !["/usr/local/bin/docker", "/usr/bin/docker", "/usr/local/sbin/docker"]
         .iter()
@@ -340,7 +340,7 @@ fn a_docker_that_is_missing_forbidden_or_not_running_is_one_sentence_with_help()
 }
 
 #[test]
-fn info_without_an_engine_is_an_error_though_cli_20_exits_with_0() {
+fn info_without_a_daemon_is_an_error_although_cli_20_exits_with_0() {
     let world = docker();
     world.file("info", r#"{"ServerErrors":["Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"],"ClientInfo":{"Context":"default"}}"#);
     let err = world.run_with_bin(&[], "print(docker::info());").failed(1);
@@ -350,7 +350,7 @@ fn info_without_an_engine_is_an_error_though_cli_20_exits_with_0() {
 }
 
 #[test]
-fn an_engine_elsewhere_is_remote() {
+fn a_daemon_on_another_host_is_remote() {
     let world = docker();
     world.file("info", r#"{"ServerVersion":"29.0.1","DockerRootDir":"/data","OperatingSystem":"Debian","ClientInfo":{"Context":"far"}}"#);
     world.file("context", "ssh://root@far\n");
@@ -361,7 +361,7 @@ fn an_engine_elsewhere_is_remote() {
 }
 
 #[test]
-fn images_without_a_name_are_listed_and_the_layers_between_are_not() {
+fn untagged_images_are_listed_and_intermediate_layers_are_not() {
     let world = docker();
     world.file("images", "sha256:aa\nsha256:bb\nsha256:aa\nsha256:cc\nsha256:dd\n");
     world.file(
@@ -385,7 +385,7 @@ fn images_without_a_name_are_listed_and_the_layers_between_are_not() {
 }
 
 #[test]
-fn a_container_that_is_not_there_brings_the_name_that_was_meant() {
+fn a_missing_container_is_answered_with_a_similar_name() {
     let world = docker();
     for verb in ["container-inspect", "stop"] {
         world.file(&format!("{verb}.code"), "1");
@@ -399,7 +399,7 @@ fn a_container_that_is_not_there_brings_the_name_that_was_meant() {
 }
 
 #[test]
-fn a_name_is_never_an_option() {
+fn container_names_are_never_read_as_options() {
     let world = docker();
     for script in
         [r#"docker::rm("-f")"#, r#"docker::rmi("--force")"#, r#"docker::inspect("")"#, r#"docker::commit("web", "-p")"#]
@@ -410,7 +410,7 @@ fn a_name_is_never_an_option() {
 }
 
 #[test]
-fn under_a_dry_run_acts_are_lines_that_can_be_pasted() {
+fn a_dry_run_prints_changes_as_lines_to_paste() {
     let world = docker();
     world.file("inspect", format!(r#"[{},{{"Id":"sha256:0a","RepoTags":["x/web:Mon"]}}]"#, full(FULL, "web", "")));
     let gave = world.run_with_bin(
@@ -426,13 +426,13 @@ fn under_a_dry_run_acts_are_lines_that_can_be_pasted() {
     assert_eq!(words[3], r#"LABEL a.b="it's \"\$HOME\" \\ é""#);
     assert_eq!(words[4..], ["web", "x/web:Mon"]);
     assert_eq!(lines[4], "# <image of x/web:Mon> x/web:Mon sha256:0a");
-    // The walls of the dry run keep the stand-in from writing down its calls.
+    // In a dry run the replacement cannot log its calls.
     let calls: Vec<&str> = err.lines().filter(|line| line.starts_with("+ ")).collect();
     assert!(!calls.is_empty() && calls.iter().all(|call| call.starts_with("+ docker inspect")), "{err}");
 }
 
 #[test]
-fn a_commit_whose_reference_went_elsewhere_is_an_error() {
+fn a_commit_whose_reference_moved_is_an_error() {
     let world = docker();
     world.file("inspect", format!("[{}]", full(FULL, "web", "")));
     world.file("inspect.code", "1");
@@ -446,7 +446,7 @@ fn a_commit_whose_reference_went_elsewhere_is_an_error() {
 }
 
 #[test]
-fn a_commit_refuses_labels_that_docker_would_misread_and_options_that_do_not_exist() {
+fn a_commit_refuses_misreadable_labels_and_unknown_options() {
     let world = docker();
     world.file("inspect", format!("[{}]", full(FULL, "web", "")));
     for (options, words) in [
@@ -458,7 +458,7 @@ fn a_commit_refuses_labels_that_docker_would_misread_and_options_that_do_not_exi
     ] {
         let err = world.run_with_bin(&[], &format!(r#"docker::commit("web", "x:1", {options})"#)).failed(2);
         assert!(err.contains(words), "{err}");
-        // What the check does not see is refused by the run.
+        // The run refuses what check cannot see.
         let script = format!(r#"fn how() {{ {options} }} docker::commit("web", "x:1", how())"#);
         let err = world.run_with_bin(&[], &script).failed(1);
         assert!(err.contains(words), "{err}");
@@ -466,7 +466,7 @@ fn a_commit_refuses_labels_that_docker_would_misread_and_options_that_do_not_exi
 }
 
 #[test]
-fn each_client_is_told_not_to_pause_in_its_own_way() {
+fn each_client_gets_its_own_option_against_pausing() {
     for (help, word) in
         [("  -p, --pause   Pause container", "--pause=false"), ("      --no-pause   Disable", "--no-pause")]
     {
@@ -479,7 +479,7 @@ fn each_client_is_told_not_to_pause_in_its_own_way() {
 }
 
 #[test]
-fn a_commit_that_is_interrupted_waits_until_the_engine_has_given_the_container_back() {
+fn an_interrupted_commit_waits_until_the_daemon_resumes_the_container() {
     let world = docker();
     world.file("inspect", format!("[{}]", full(FULL, "web", "")));
     fake(

@@ -1,4 +1,4 @@
-//! A dry run changes nothing: by the table, and by the kernel where the table is overruled.
+//! A dry run changes nothing: the table refuses changes, and the kernel stops those that a mark permits.
 
 use crate::common::{World, gave};
 use crate::habits;
@@ -9,14 +9,14 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Lines that change something, one a line; shared with the unit tests of the table.
+/// Lines that change something, shared with the unit tests of the table.
 const CHANGING: &str = include_str!("../../src/process/reads/changing.txt");
 
 fn changing() -> Vec<&'static str> {
     CHANGING.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
 }
 
-/// Kind, mode, owner, time and content of everything below a directory.
+/// Returns kind, mode, owner, time and content of everything below a directory.
 fn snapshot(dir: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut open = vec![dir.to_owned()];
@@ -37,7 +37,7 @@ fn snapshot(dir: &Path) -> BTreeMap<String, String> {
     found
 }
 
-/// A script that tries each line in a reading position and prints what became of it.
+/// Returns a script that tries each line in a reading position and prints the result.
 fn script(lines: &[&str], mark: &str) -> String {
     let words = lines.iter().map(|line| shlex::split(line).unwrap());
     let lists: Vec<String> = words.map(|words| serde_json::to_string(&words).unwrap()).collect();
@@ -49,7 +49,7 @@ fn script(lines: &[&str], mark: &str) -> String {
     )
 }
 
-/// The lines of a dry run's output, without the mark before each.
+/// Returns the output lines of a dry run without their prefix.
 fn said(out: &str) -> Vec<String> {
     out.lines().map(|line| line.strip_prefix("# ").unwrap_or(line).to_owned()).collect()
 }
@@ -80,15 +80,15 @@ fn a_dry_run_of_every_habit_of_bash_changes_nothing() {
     let changed = in_parallel(&habits, |habit| {
         let (world, bash) = habits::world(&url);
         world.script("test", &habit.ours);
-        let before = snapshot(world.folder.path());
-        // One waits for a file that only a real run makes.
+        let before = snapshot(world.dir.path());
+        // One habit waits for a file that only a real run creates.
         let gave = bash(&world, "moyai run -n --timeout 10s test \"$@\"", &habit.words.1);
-        (snapshot(world.folder.path()) != before).then(|| format!("{}{gave:?}", habit.ours))
+        (snapshot(world.dir.path()) != before).then(|| format!("{}{gave:?}", habit.ours))
     });
     assert!(changed.is_empty(), "{}", changed.join("\n"));
 }
 
-/// What is wrong with any of these, by four threads.
+/// Returns the errors for all of these, found by four threads.
 fn in_parallel<T: Sync>(all: &[T], wrong: impl Fn(&T) -> Option<String> + Sync) -> Vec<String> {
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -104,13 +104,13 @@ fn in_parallel<T: Sync>(all: &[T], wrong: impl Fn(&T) -> Option<String> + Sync) 
     found.into_inner().unwrap()
 }
 
-/// What the marked lines work on.
+/// Files for the marked lines.
 const FILES: &str = r"
 mkdir d; printf 'b\na\n' >f; printf 'x\n' >g; mkdir e; printf 'x\n' >e/x; touch -d 2020-01-01 f g e/x
 tar -cf x.tar e; gzip -c g >g.gz; mkfifo pipe; ln -s g link; printf 'print > ARGV[1]\n' >prog; printf -- '--- f\n+++ f\n@@ -1 +1 @@\n-b\n+c\n' >p
 ";
 
-/// Lines that change the files above when nothing stops them.
+/// Lines that change these files if nothing stops them.
 const ACTS: &str = r#"
 sed -Ei s/a/z/ f
 sed -ni.bak 1p f
@@ -218,33 +218,32 @@ fn acts() -> Vec<&'static str> {
 
 fn acting_world(line: &str) -> World {
     let world = World::new();
-    let made =
-        std::process::Command::new("bash").args(["-euc", FILES]).current_dir(world.folder.path()).output().unwrap();
+    let made = std::process::Command::new("bash").args(["-euc", FILES]).current_dir(world.dir.path()).output().unwrap();
     gave(&made).ok();
-    let line = line.replace("$PWD", &world.folder.path().display().to_string());
+    let line = line.replace("$PWD", &world.dir.path().display().to_string());
     world.script("test", &script(&[&line], ".reads()"));
     world
 }
 
 #[test]
-fn what_is_marked_as_reading_and_changes_files_is_stopped_by_the_kernel() {
+fn the_kernel_stops_commands_marked_as_reading_that_change_files() {
     let lost = in_parallel(&acts(), |line| {
         let world = acting_world(line);
-        let before = snapshot(world.folder.path());
+        let before = snapshot(world.dir.path());
         let said = said(&world.moyai(["run", "-n", "test"]).out).join("\n");
-        if snapshot(world.folder.path()) != before {
+        if snapshot(world.dir.path()) != before {
             return Some(format!("changed under -n: {line}: {said}"));
         }
-        // The line has to be one that changes something, or it would show nothing.
+        // A line that changes nothing would test nothing.
         let real = world.moyai(["run", "test"]);
-        (snapshot(world.folder.path()) == before).then(|| format!("changes nothing in a real run: {line}: {real:?}"))
+        (snapshot(world.dir.path()) == before).then(|| format!("changes nothing in a real run: {line}: {real:?}"))
     });
     assert!(lost.is_empty(), "{}", lost.join("\n"));
     assert!(acts().len() >= 80);
 }
 
 #[test]
-fn a_marked_command_that_tries_to_write_is_named_with_its_line() {
+fn a_marked_command_that_tries_to_write_is_reported_with_its_line() {
     let world = World::new();
     for call in ["read()", "ok()", "code()", "output()", "lines().len()"] {
         let err = world.run_with(&["-n"], &format!("let a = 1;\nprint(cmd(`touch new`).reads().{call});")).failed(1);
@@ -252,12 +251,12 @@ fn a_marked_command_that_tries_to_write_is_named_with_its_line() {
         assert!(err.contains("help: with -n it cannot write anywhere"), "{err}");
     }
     assert!(!world.path("new").exists());
-    // What only fails for another reason keeps its answer.
+    // A command that fails for another reason keeps its result.
     assert_eq!(world.run_with(&["-n"], "print(cmd(`sh -c 'exit 3'`).reads().code());").ok(), "# 3\n");
 }
 
 #[test]
-fn a_marked_command_can_write_to_its_own_temporary_directory_which_is_gone_afterwards() {
+fn a_marked_command_gets_a_writable_temporary_directory_that_is_removed_afterwards() {
     let world = World::new();
     let text = "print(sh(#\"echo x >\"$TMPDIR/y\"; echo x >/dev/null; cat \"$TMPDIR/y\" <<<here; echo \"$TMPDIR\"\"#).reads().lines().join(\" \"));";
     let out = world.run_with(&["-n"], text).ok();
@@ -300,7 +299,7 @@ fn a_network_client_can_connect_under_a_dry_run() {
 }
 
 #[test]
-fn what_reads_gives_under_a_dry_run_what_it_gives_in_a_real_run() {
+fn read_only_commands_return_the_same_in_a_dry_run() {
     let world = World::new();
     world.file("names", "web\ndb\n");
     for line in [

@@ -1,4 +1,4 @@
-//! `edges.txt`: odd constructs of bash. A port of each does the same, stops, or says what differs.
+//! `edges.txt`: odd bash constructs. Each port does the same, stops, or reports the difference.
 
 use crate::common::{Gave, World, gave};
 use crate::port::each;
@@ -6,19 +6,19 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-/// A script of the table.
+/// A script in the table.
 #[derive(Default)]
 struct Edge {
     line: usize,
     kind: String,
-    /// Its arguments, quoted for a shell.
+    /// The arguments, quoted for a shell.
     args: String,
-    /// A part of what the port says of a difference.
+    /// A part of the port's message about a difference.
     said: String,
     text: String,
 }
 
-/// The words that end the here-documents that begin in a line.
+/// Returns the delimiters of the here-documents that begin in a line.
 fn ends(line: &str) -> Vec<String> {
     let begin = regex::Regex::new(r#"(?:^|[^<])<<-?['"]?([A-Za-z_]\w*)"#).unwrap();
     begin.captures_iter(line).map(|found| found[1].to_owned()).collect()
@@ -56,7 +56,7 @@ fn table() -> Vec<Edge> {
     edges
 }
 
-/// Runs a line in a directory of the world, with a plain environment.
+/// Runs a line in a directory of the world, with a minimal environment.
 fn run(world: &World, directory: &str, line: &str) -> Gave {
     std::fs::create_dir_all(world.path(directory)).unwrap();
     let mut command = Command::new("bash");
@@ -72,13 +72,13 @@ fn run(world: &World, directory: &str, line: &str) -> Gave {
     gave(&command.output().unwrap())
 }
 
-/// How a port did.
+/// The result of a port.
 #[derive(Clone, Copy, PartialEq)]
 enum How {
     Equal,
-    /// It is refused, or stops with an error.
+    /// The port is refused, or stops with an error.
     Stopped,
-    /// It differs, and says so.
+    /// The port differs and reports it.
     Said,
     Silent,
 }
@@ -95,7 +95,7 @@ fn compared(edge: &Edge) -> (How, String) {
     world.file("port/script.rhai", &made.out);
     let bash = run(&world, "theirs", &format!("bash ../port/script.sh {}", edge.args));
     let ours = run(&world, "ours", &format!("{} run ../port/script.rhai {}", moyai.display(), edge.args));
-    // `set -e` exits with the status of what failed; an error of moyai is always 1.
+    // `set -e` exits with the status of the failed program. An error of moyai is always 1.
     let status = bash.code == ours.code || bash.code != 0 && ours.code == 1 && !ours.err.is_empty();
     let how = match () {
         () if bash.out == ours.out && status => How::Equal,
@@ -109,10 +109,10 @@ fn compared(edge: &Edge) -> (How, String) {
 }
 
 #[test]
-fn odd_constructs_do_the_same_or_stop_or_the_port_says_what_differs() {
+fn ports_of_odd_constructs_work_stop_or_report_the_difference() {
     let edges = table();
     assert!(edges.len() >= 400, "{}", edges.len());
-    let (counts, faults) = (Mutex::new([0; 3]), Mutex::new(Vec::new()));
+    let (counts, errors) = (Mutex::new([0; 3]), Mutex::new(Vec::new()));
     each(&edges, |edge| {
         let (mut how, mut shown) = compared(edge);
         if how == How::Silent {
@@ -121,14 +121,14 @@ fn odd_constructs_do_the_same_or_stop_or_the_port_says_what_differs() {
         match how {
             How::Silent => {
                 let Edge { line, kind, args, text, .. } = edge;
-                faults.lock().unwrap().push(format!("edges.txt:{line} ({kind}) {args}\n{text}\n{shown}\n"));
+                errors.lock().unwrap().push(format!("edges.txt:{line} ({kind}) {args}\n{text}\n{shown}\n"));
             }
             how => counts.lock().unwrap()[how as usize] += 1,
         }
     });
-    let (counts, faults) = (counts.into_inner().unwrap(), faults.into_inner().unwrap());
+    let (counts, errors) = (counts.into_inner().unwrap(), errors.into_inner().unwrap());
     println!("edges: {} equal, {} stopped, {} differ and say so", counts[0], counts[1], counts[2]);
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
     assert!(counts[0] * 100 >= edges.len() * 70, "{counts:?}");
     assert!(counts[2] * 100 <= edges.len() * 10, "{counts:?}");
 }

@@ -1,4 +1,4 @@
-//! `file::` as scripts see it.
+//! `file::`, as scripts use it.
 
 use crate::common::{World, read};
 use std::os::unix::ffi::OsStrExt;
@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 #[test]
-fn what_is_planned_and_pasted_is_what_a_real_run_does() {
+fn a_pasted_file_plan_does_what_a_real_run_does() {
     let script = r#"
         file::write("a new", "one\n");
         file::write("note", "one\ntwo\n3\n");
@@ -32,14 +32,14 @@ fn what_is_planned_and_pasted_is_what_a_real_run_does() {
     };
     let state = |world: &World| {
         let list = "find . -path ./scripts -prune -o -path ./state -prune -o -printf '%p %y %m %l\\n' -type f -exec md5sum {} + | sort";
-        crate::common::gave(&Command::new("bash").args(["-c", list]).current_dir(world.folder.path()).output().unwrap())
+        crate::common::gave(&Command::new("bash").args(["-c", list]).current_dir(world.dir.path()).output().unwrap())
             .ok()
     };
     let (real, dry) = (begin(), begin());
     let before = state(&dry);
     let plan = dry.run_with(&["-n"], script).ok();
     assert_eq!(state(&dry), before, "a dry run changed something");
-    let pasted = Command::new("bash").args(["-euc", &plan]).current_dir(dry.folder.path()).output().unwrap();
+    let pasted = Command::new("bash").args(["-euc", &plan]).current_dir(dry.dir.path()).output().unwrap();
     crate::common::gave(&pasted).ok();
     assert_eq!(real.run(script).ok(), "");
     assert_eq!(state(&dry), state(&real), "{plan}");
@@ -56,7 +56,7 @@ fn a_read_after_a_planned_write_shows_the_new_content() {
 }
 
 #[test]
-fn a_temporary_folder_is_real_in_a_dry_run_private_and_gone_at_the_end() {
+fn a_temporary_directory_is_private_exists_in_dry_runs_and_is_removed() {
     let world = World::new();
     for options in [&["-n"][..], &[]] {
         let out =
@@ -69,7 +69,7 @@ fn a_temporary_folder_is_real_in_a_dry_run_private_and_gone_at_the_end() {
 }
 
 #[test]
-fn a_refused_act_names_the_path_the_cause_and_the_next_step() {
+fn a_failed_change_names_the_path_the_cause_and_the_next_step() {
     let world = World::new();
     world.file("latin", b"caf\xe9\n");
     world.file("full/x", "");
@@ -97,7 +97,7 @@ fn a_refused_act_names_the_path_the_cause_and_the_next_step() {
         ("glob(\"[\")", &["`[` is not a pattern"]),
         ("file::read(\"a\\x00b\")", &["NUL"]),
     ] {
-        // Within `try` the check leaves constants to the run.
+        // Within `try`, check leaves constants to the run.
         let error = world.run(&format!("try {{ {script}; }} catch (e) {{ throw e; }}")).refused();
         assert!(words.iter().all(|word| error.contains(word)), "{script}: {error}");
     }
@@ -105,7 +105,7 @@ fn a_refused_act_names_the_path_the_cause_and_the_next_step() {
 }
 
 #[test]
-fn a_pattern_gives_sorted_paths_and_none_is_no_error() {
+fn a_pattern_returns_sorted_paths_and_no_match_is_not_an_error() {
     let world = World::new();
     for name in ["d/b.conf", "d/a.conf", "d/.hidden.conf", "d/.dir/x.conf", "d/sub/c.conf", "d/B.CONF", "d/sub/*x"] {
         world.file(name, "");
@@ -124,7 +124,7 @@ fn a_pattern_gives_sorted_paths_and_none_is_no_error() {
 }
 
 #[test]
-fn what_a_script_asks_of_a_path_is_true() {
+fn path_queries_return_the_truth() {
     let world = World::new();
     world.file("f", "12345");
     std::os::unix::fs::symlink("nowhere", world.path("dangling")).unwrap();
@@ -146,18 +146,18 @@ fn what_a_script_asks_of_a_path_is_true() {
 }
 
 #[test]
-fn a_secret_does_not_show_in_a_planned_file_of_any_form() {
+fn a_planned_file_never_shows_a_secret() {
     let world = World::new();
     world.script("test", "file::write(\"a\", secret(\"k\") + \"\\n\"); file::write(\"b\", \"\\x00\" + secret(\"k\"));");
     let out = world.command(["run", "-n", "test"]).env("MOYAI_SECRET_k", "hunter2hunter2").output().unwrap();
     let out = crate::common::gave(&out).ok();
     assert!(out.contains("<secret>\n") && !out.contains("hunter2"), "{out}");
-    // base64 of the secret at the place where it would stand, behind one NUL.
+    // Base64 of the secret at its position in the file, after one NUL.
     assert!(!out.contains("AGh1bnRlcjJodW50ZXIy"), "{out}");
 }
 
 #[test]
-fn a_locked_thing_is_refused_with_75_waited_for_on_request_and_lent_to_a_child() {
+fn a_held_lock_exits_with_75_can_be_awaited_and_passes_to_children() {
     let world = World::new();
     world.script("hold", "lock(\"container/web\"); file::write(\"held\", \"\"); sleep(30);");
     let mut holding = world.command(["run", "hold"]).spawn().unwrap();
@@ -169,11 +169,11 @@ fn a_locked_thing_is_refused_with_75_waited_for_on_request_and_lent_to_a_child()
     assert!(error.contains(&format!("another run (pid {}, `", holding.id())) && error.contains("run hold`"), "{error}");
     assert!(error.contains("holds the lock on `container/web`") && error.contains("--wait"), "{error}");
     assert_eq!(world.run_with(&["-n"], script).ok(), "# mine\n");
-    // A killed holder holds nothing.
+    // Killing the holder releases the lock.
     holding.kill().unwrap();
     holding.wait().unwrap();
     assert_eq!(world.run(script).ok(), "mine\n");
-    // A moyai that a script starts acts under the script's locks.
+    // A moyai that a script starts can use the script's locks.
     world.script("child", script);
     let program = crate::common::program();
     let parent = format!("lock(\"container/web\"); let program = \"{program}\"; print($(`${{program}} run child`));");
@@ -181,7 +181,7 @@ fn a_locked_thing_is_refused_with_75_waited_for_on_request_and_lent_to_a_child()
 }
 
 #[test]
-fn lines_are_written_each_with_its_end_also_over_the_file_they_come_from() {
+fn lines_are_written_with_newlines_even_over_their_own_file() {
     let world = World::new();
     world.file("names", "web\ndb");
     let script = "file::write(\"names\", file::lines(\"names\").grep(\"e\").sub(\"e\", \"E\")); file::append(\"names\", [\"a\", 1]);";
@@ -196,7 +196,7 @@ fn lines_are_written_each_with_its_end_also_over_the_file_they_come_from() {
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn on_a_full_disk_a_write_an_append_and_a_copy_fail_and_the_old_file_is_whole() {
+fn failed_writes_on_a_full_disk_leave_the_old_file_complete() {
     for (act, verb) in [
         ("file::write(\"disk/f\", more)", "write"),
         ("file::append(\"disk/f\", more)", "append to"),
@@ -218,7 +218,7 @@ fn on_a_full_disk_a_write_an_append_and_a_copy_fail_and_the_old_file_is_whole() 
 }
 
 #[test]
-fn a_directory_in_a_variable_is_data_for_glob_and_hidden_names_are_found_by_find() {
+fn glob_takes_a_directory_as_data_and_find_finds_hidden_names() {
     let world = World::new();
     for name in ["x[1]/a.log", "x[1]/.b.log", "x[1]/c/d.log", "x[1]/c/.e/f.log", "x1/no.log", "-n/a b.log"] {
         world.file(name, "");
@@ -249,7 +249,7 @@ fn a_directory_in_a_variable_is_data_for_glob_and_hidden_names_are_found_by_find
 }
 
 #[test]
-fn a_tree_is_removed_and_an_owner_is_set_as_it_was_planned() {
+fn removing_a_tree_and_setting_an_owner_follow_the_plan() {
     let script = r#"file::remove_all("tree"); file::remove_all("link"); file::remove_all("not there");
         file::chown("note", "1234:4321"); file::chown("note", ":4321");"#;
     let begin = || {
@@ -267,7 +267,7 @@ fn a_tree_is_removed_and_an_owner_is_set_as_it_was_planned() {
     real.run(script).ok();
     let plan = dry.run_with(&["-n"], script).ok();
     assert!(dry.path("tree/a/b").exists(), "{plan}");
-    let pasted = Command::new("bash").args(["-euc", &plan]).current_dir(dry.folder.path()).output().unwrap();
+    let pasted = Command::new("bash").args(["-euc", &plan]).current_dir(dry.dir.path()).output().unwrap();
     assert!(pasted.status.success(), "{plan}\n{pasted:?}");
     for world in [&real, &dry] {
         assert!(!world.path("tree").exists() && !world.path("link").is_symlink() && world.path("kept/x").exists());
@@ -290,7 +290,7 @@ fn a_tree_is_removed_and_an_owner_is_set_as_it_was_planned() {
 }
 
 #[test]
-fn a_script_sees_the_kind_of_a_caught_error() {
+fn scripts_can_read_the_kind_of_a_caught_error() {
     let world = World::new();
     world.script("hold", "lock(\"container/web\"); file::write(\"held\", \"\"); sleep(30);");
     let mut holding = world.command(["run", "hold"]).spawn().unwrap();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-/// The topics that `moyai help` lists, with their titles.
+/// Returns the topics that `moyai help` lists, with their titles.
 fn topics() -> Vec<(String, String)> {
     let text = World::new().moyai(["help"]).ok();
     let list = text.split_once("Guides (moyai help TOPIC):\n").expect("no list of topics").1;
@@ -15,7 +15,7 @@ fn topics() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_guide_is_a_topic_with_its_one_title_and_is_linked_from_the_readme() {
+fn every_guide_is_a_topic_with_one_title_and_a_readme_link() {
     let (topics, documents) = (topics(), documents());
     let readme = &documents[0].1;
     let files: BTreeSet<String> = documents.iter().skip(1).map(|(file, _)| file.clone()).collect();
@@ -23,7 +23,7 @@ fn every_guide_is_a_topic_with_its_one_title_and_is_linked_from_the_readme() {
     assert_eq!(files, listed);
     for (file, text) in &documents[1..] {
         let topic = Path::new(file).file_stem().unwrap().to_str().unwrap();
-        // A `#` in a block is a comment.
+        // `#` in a block is a comment.
         let prose = text.split("```").step_by(2).collect::<String>();
         let titles: Vec<&str> = prose.lines().filter_map(|line| line.strip_prefix("# ")).collect();
         let wanted = &topics.iter().find(|(known, _)| known == topic).unwrap().1;
@@ -50,7 +50,7 @@ fn every_link_between_documents_leads_to_a_file() {
 }
 
 #[test]
-fn the_tables_that_guides_include_are_the_programs_own() {
+fn tables_in_guides_match_the_program() {
     let world = World::new();
     for (topic, words) in [("from-bash", "bash"), ("config", "config")] {
         let table = world.moyai(["api", words]).ok();
@@ -62,7 +62,7 @@ fn the_tables_that_guides_include_are_the_programs_own() {
 }
 
 #[test]
-fn an_unknown_topic_is_answered_with_what_is_near() {
+fn an_unknown_topic_suggests_similar_topics() {
     let world = World::new();
     for (topic, help) in [
         ("bakup", "did you mean `moyai help backup`?"),
@@ -81,10 +81,10 @@ fn an_unknown_topic_is_answered_with_what_is_near() {
     }
 }
 
-/// On a terminal of script(1).
+/// Runs a line on a terminal of script(1).
 fn on_terminal(world: &World, pager: Option<&str>, line: &str) -> String {
     let mut command = Command::new("script");
-    command.args(["-qec", line, "/dev/null"]).env_clear().current_dir(world.folder.path());
+    command.args(["-qec", line, "/dev/null"]).env_clear().current_dir(world.dir.path());
     command.env("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display())).env("TERM", "dumb");
     if let Some(pager) = pager {
         command.env("PAGER", pager);
@@ -93,7 +93,7 @@ fn on_terminal(world: &World, pager: Option<&str>, line: &str) -> String {
 }
 
 #[test]
-fn a_guide_goes_through_the_pager_on_a_terminal_and_nowhere_else() {
+fn guides_use_the_pager_only_on_a_terminal() {
     let world = World::new();
     let moyai = crate::common::program();
     world.program("bin/mark", "#!/bin/sh\necho \"paged $*\"; exec cat\n");
@@ -101,20 +101,20 @@ fn a_guide_goes_through_the_pager_on_a_terminal_and_nowhere_else() {
     let names = format!("{moyai} help names");
     assert!(on_terminal(&world, Some("mark -x 'a b'"), &names).starts_with("paged -x a b\r\n# Names"));
     assert!(on_terminal(&world, None, &names).starts_with("less FRX\r\n# Names"));
-    // A pager that is not there is no reason to show nothing.
+    // With a missing pager, the text is printed directly.
     assert!(on_terminal(&world, Some("nowhere"), &names).starts_with("# Names"));
     assert!(on_terminal(&world, Some("mark"), &format!("{names} | cat")).starts_with("# Names"));
     assert!(world.moyai(["help", "names"]).ok().starts_with("# Names"));
 }
 
-/// The commands of a line: what follows `&&`, `;` or `|` is another one.
+/// Splits a line into commands at `&&`, `;` and `|`.
 fn commands(line: &str) -> Vec<Vec<String>> {
     let words = shlex::split(line).unwrap_or_else(|| panic!("a quote is not closed: {line}"));
     let ends = |word: &String| ["&&", ";", "|", "||"].contains(&word.as_str());
     words.split(ends).map(<[String]>::to_vec).collect()
 }
 
-/// The options that a text has: `-n`, `--dry-run`.
+/// Returns the options in a text, such as `-n` and `--dry-run`.
 fn options(text: &str) -> BTreeSet<String> {
     let option = regex::Regex::new(r"(?m)(?:^|[\s,(\[])(--?[a-zA-Z][a-z-]*)").unwrap();
     option.captures_iter(text).map(|found| found[1].to_owned()).collect()
@@ -133,7 +133,7 @@ fn every_command_of_moyai_in_the_documents_exists_with_its_options() {
             }
             let mut known = options(&world.moyai([command, "--help"]).ok());
             if command == "run" {
-                // The first word that is neither an option of moyai's nor the value of one.
+                // The first word that is neither an option of moyai nor its value.
                 let mut rest = words[2..].iter();
                 let name = loop {
                     match rest.next().unwrap_or_else(|| panic!("no script: {line}")).as_str() {
@@ -157,7 +157,7 @@ fn every_command_of_moyai_in_the_documents_exists_with_its_options() {
 }
 
 #[test]
-fn there_is_a_manual_page_for_each_command_and_one_for_scripts() {
+fn each_command_has_a_manual_page_and_so_do_scripts() {
     let world = World::new();
     world.moyai(["man", "pages"]).ok();
     let help = world.moyai(["help"]).ok();
@@ -176,7 +176,7 @@ fn there_is_a_manual_page_for_each_command_and_one_for_scripts() {
     for word in ["EXIT STATUS", "/etc/moyai/scripts", "from\\-bash"] {
         assert!(page("moyai.1").contains(word), "{word}");
     }
-    // groff's own check, where there is one: `man --warnings` prints a line for each macro that it does not know.
+    // groff checks the page if it is installed: `man --warnings` prints a line for each unknown macro.
     if which::which("man").is_ok() {
         for file in std::fs::read_dir(world.path("pages")).unwrap() {
             let path = file.unwrap().path();
@@ -188,7 +188,7 @@ fn there_is_a_manual_page_for_each_command_and_one_for_scripts() {
     }
     if which::which("mandoc").is_ok() {
         let lint = "mandoc -T lint -W error pages/*";
-        let lint = Command::new("sh").args(["-c", lint]).current_dir(world.folder.path()).output().unwrap();
+        let lint = Command::new("sh").args(["-c", lint]).current_dir(world.dir.path()).output().unwrap();
         assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
     }
 }

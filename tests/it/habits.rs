@@ -1,4 +1,4 @@
-//! The habit table: each line of bash and the line that takes its place do the same.
+//! The habit table: each bash line and its replacement do the same.
 
 use crate::common::{Gave, World, gave};
 use crate::web::Web;
@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What the habits work on, the same for all.
+/// The files for all habits.
 const FILES: &str = r#"
 mkdir -p logs scripts
 printf 'web\ndb\nmail\nweb\n' >names
@@ -30,7 +30,7 @@ printf 'print("hello");\n' >scripts/hello.rhai
 chmod 644 lib.sh
 "#;
 
-/// A folder with the files, and a `moyai` on the PATH.
+/// Creates a directory with the files, and a `moyai` on the PATH.
 pub fn world(url: &str) -> (World, impl Fn(&World, &str, &str) -> Gave + use<>) {
     let world = World::new();
     std::fs::create_dir(world.path("bin")).unwrap();
@@ -39,7 +39,7 @@ pub fn world(url: &str) -> (World, impl Fn(&World, &str, &str) -> Gave + use<>) 
     let bash = move |world: &World, text: &str, words: &str| {
         let mut command = Command::new("bash");
         command
-            // The words are quoted as a shell quotes them.
+            // The arguments are quoted for a shell.
             .args(["-c", &format!("set -- {words}\n{text}")])
             .env_clear()
             .env(
@@ -50,7 +50,7 @@ pub fn world(url: &str) -> (World, impl Fn(&World, &str, &str) -> Gave + use<>) 
             .env("URL", &url)
             .env("MOYAI_SCRIPTS", world.path("scripts"))
             .env("MOYAI_STATE", world.path("state"))
-            .current_dir(world.folder.path())
+            .current_dir(world.dir.path())
             .stdin(File::open(world.path("stdin")).map_or_else(|_| std::process::Stdio::null(), Into::into));
         gave(&command.output().unwrap())
     };
@@ -58,14 +58,14 @@ pub fn world(url: &str) -> (World, impl Fn(&World, &str, &str) -> Gave + use<>) 
     (world, bash)
 }
 
-/// What differs between the two sides of a row, on the plain files and at each edge.
+/// Returns the differences between both sides of a row, with the plain files and at each edge.
 fn differences(habit: &Habit, url: &str) -> Vec<String> {
     let edges = std::iter::once("").chain(habit.edges.iter().map(String::as_str));
-    // A row may print the time, and its two runs may be in different seconds.
+    // A row may print the time, and the two runs may be in different seconds.
     edges.filter_map(|edge| (0..5).try_fold(String::new(), |_, _| difference(habit, edge, url))).collect()
 }
 
-/// What an edge exits with that fails.
+/// The exit code of an edge that fails.
 const BAD_EDGE: i32 = 99;
 
 fn difference(habit: &Habit, edge: &str, url: &str) -> Option<String> {
@@ -87,22 +87,22 @@ fn difference(habit: &Habit, edge: &str, url: &str) -> Option<String> {
 }
 
 #[test]
-fn every_habit_of_bash_has_a_line_that_prints_and_exits_alike() {
+fn every_bash_habit_has_a_line_with_the_same_output_and_status() {
     let (habits, url) = (habits(), Web::start().url(""));
     assert!(habits.len() >= 260, "{}", habits.len());
     let plain: Vec<&str> =
         habits.iter().filter(|habit| habit.edges.is_empty()).map(|habit| habit.bash.as_str()).collect();
     assert!(plain.is_empty(), "without an edge: {}", plain.join(""));
-    let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let (next, errors) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while let Some(habit) = habits.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    faults.lock().unwrap().extend(differences(habit, &url));
+                    errors.lock().unwrap().extend(differences(habit, &url));
                 }
             });
         }
     });
-    let faults = faults.into_inner().unwrap();
-    assert!(faults.is_empty(), "{} runs of {} rows differ\n\n{}", faults.len(), habits.len(), faults.join("\n"));
+    let errors = errors.into_inner().unwrap();
+    assert!(errors.is_empty(), "{} runs of {} rows differ\n\n{}", errors.len(), habits.len(), errors.join("\n"));
 }

@@ -1,4 +1,4 @@
-//! What outlives a run: its line in the history, its output, the alarm.
+//! The records of a run: its history line, its output and the alarm.
 
 use crate::common::{World, gave, read};
 use crate::web::Web;
@@ -11,13 +11,13 @@ impl World {
         serde_json::from_str(&self.moyai(["history", "--json"]).ok()).unwrap()
     }
 
-    /// A program that writes down what it is told, one word a line.
+    /// Writes a program that logs its arguments, one per line.
     pub fn listener(&self) -> String {
         let text = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >>{}\n", self.path("told").display());
         self.program("listener", &text)
     }
 
-    pub fn told(&self) -> String {
+    pub fn reported(&self) -> String {
         if self.path("told").exists() { read(self.path("told")) } else { String::new() }
     }
 }
@@ -25,7 +25,7 @@ impl World {
 // ---- the line of a run ----
 
 #[test]
-fn a_run_is_kept_with_its_end_and_a_dry_run_is_not() {
+fn history_records_runs_but_not_dry_runs() {
     let world = World::new();
     world.script("good", "args; cmd(`true`).run(); file::write(`made`, `x`); $(`true`);").script("bad", "exit(7);");
     world.script("broken", "let = 1;");
@@ -51,7 +51,7 @@ fn a_run_is_kept_with_its_end_and_a_dry_run_is_not() {
 }
 
 #[test]
-fn a_failed_run_keeps_what_it_and_its_programs_have_printed_without_secrets() {
+fn history_keeps_the_output_of_failed_runs_without_secrets() {
     let world = World::new();
     world.script(
         "test",
@@ -73,7 +73,7 @@ fn a_failed_run_keeps_what_it_and_its_programs_have_printed_without_secrets() {
 }
 
 #[test]
-fn a_program_that_nobody_hears_ends_though_its_output_is_kept() {
+fn a_program_without_a_reader_ends_although_its_output_is_recorded() {
     let world = World::new();
     world.script("test", "cmd(`yes`).run();");
     let mut child = world.command(["run", "test"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -86,7 +86,7 @@ fn a_program_that_nobody_hears_ends_though_its_output_is_kept() {
 }
 
 #[test]
-fn characters_that_come_in_two_pieces_stay_whole() {
+fn split_characters_are_recorded_complete() {
     let world = World::new();
     let text = world
         .run(r#"cmd(`sh -c "printf '\\343\\201'; sleep 0.2; printf '\\202\\n'; printf '\\343\\201'"`).run();"#)
@@ -95,7 +95,7 @@ fn characters_that_come_in_two_pieces_stay_whole() {
 }
 
 #[test]
-fn a_history_that_cannot_be_written_is_a_warning_and_no_failure() {
+fn an_unwritable_history_is_only_a_warning() {
     let world = World::new();
     world.script("test", "print(1);");
     world.file("state", "a file");
@@ -108,7 +108,7 @@ fn a_history_that_cannot_be_written_is_a_warning_and_no_failure() {
 }
 
 #[test]
-fn many_runs_at_once_have_a_line_each() {
+fn simultaneous_runs_get_one_history_line_each() {
     let world = World::new();
     world.script("test", "args;");
     let runs: Vec<_> = (0..24).map(|i| world.command(["run", "test", &i.to_string()]).spawn().unwrap()).collect();
@@ -162,7 +162,7 @@ fn the_history_shows_the_newest_first_and_the_output_of_the_last_failure() {
 }
 
 #[test]
-fn the_list_has_the_rules_of_a_script_its_next_run_and_how_it_ended() {
+fn list_shows_the_rules_next_run_and_last_result_of_a_script() {
     let world = World::new();
     world
         .script("good", "//! Does well.")
@@ -184,7 +184,7 @@ fn the_list_has_the_rules_of_a_script_its_next_run_and_how_it_ended() {
     assert_eq!((&**timed, &**event), (&*format!("0 3 1 1 * next {next}-01-01 03:00:00+00:00"), "container start,die"));
     assert!(last.starts_with(&format!("last {today} ")) && last.ends_with(" ok"), "{out}");
     let [_, boot, timed, last] = &below("bad")[..] else { panic!("{out}") };
-    // By the host's clock: Tokyo is nine hours ahead.
+    // By the host's clock. Tokyo is nine hours ahead.
     assert!(timed.ends_with("-12-31 19:30:00+00:00"), "{out}");
     assert!(boot == "boot" && last.starts_with(&format!("last {today} ")) && last.ends_with(" failed with 3"), "{out}");
     assert_eq!(below("backup"), [""; 0]);
@@ -199,7 +199,7 @@ fn the_list_has_the_rules_of_a_script_its_next_run_and_how_it_ended() {
     assert_eq!(of("good")["rules"], rules);
     assert_eq!((&of("backup")["path"], &of("backup")["last"]), (&serde_json::Value::Null, &serde_json::Value::Null));
     assert!(out.lines().filter(|line| line.contains("next ")).all(|line| line.chars().count() <= 80), "{out}");
-    // Rules that do not check are no reason to show nothing.
+    // The list appears although the rules are invalid.
     world.script("rules", "every(`0 3 * * *`, `nowhere`);");
     let gave = world.moyai(["list"]);
     assert!(gave.err.contains("help: moyai check rules") && gave.out.contains("Does well."), "{gave:?}");
@@ -208,9 +208,9 @@ fn the_list_has_the_rules_of_a_script_its_next_run_and_how_it_ended() {
 // ---- the alarm ----
 
 #[test]
-fn a_script_that_does_not_check_or_run_cannot_silence_its_alarm() {
+fn an_invalid_script_cannot_silence_its_alarm() {
     let world = World::new();
-    // A rule that is wrong does not silence it either.
+    // An invalid rule does not silence it either.
     world.script("rules", &format!("alarm(`{} -a`); every(`0 3 * * *`, `nowhere`);", world.listener()));
     for (script, options, code) in [
         ("let = 1;", &[][..], 2),
@@ -222,25 +222,25 @@ fn a_script_that_does_not_check_or_run_cannot_silence_its_alarm() {
         let gave = world.run_with(options, script);
         assert_eq!(gave.code, code, "{gave:?}");
         assert!(!gave.err.contains("warning"), "{gave:?}");
-        let told = world.told();
-        let lines: Vec<&str> = told.lines().collect();
+        let reported = world.reported();
+        let lines: Vec<&str> = reported.lines().collect();
         let first = gave.err.lines().next().unwrap().trim_start_matches("error: ");
-        assert_eq!(lines[0], "-a", "{told}");
+        assert_eq!(lines[0], "-a", "{reported}");
         assert!(
             lines[1].contains(&format!(
                 ": `moyai run test` failed: {first} ({}:1)",
                 world.path("scripts/test.rhai").display()
             )),
-            "{told}{first}"
+            "{reported}{first}"
         );
         std::fs::remove_file(world.path("told")).unwrap();
     }
     world.moyai(["run", "nowhere"]).failed(2);
-    assert!(world.told().contains("there is no script `nowhere`"));
+    assert!(world.reported().contains("there is no script `nowhere`"));
 }
 
 #[test]
-fn the_alarm_is_not_for_what_a_script_says_itself_nor_for_a_lock_or_a_dry_run() {
+fn exit_codes_locks_signals_and_dry_runs_raise_no_alarm() {
     let world = World::new();
     world.script("rules", &format!("alarm(`{}`);", world.listener()));
     world.run("exit(1);").failed(1);
@@ -252,11 +252,11 @@ fn the_alarm_is_not_for_what_a_script_says_itself_nor_for_a_lock_or_a_dry_run() 
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     gave(&child.wait_with_output().unwrap()).failed(143);
-    assert_eq!(world.told(), "");
+    assert_eq!(world.reported(), "");
 }
 
 #[test]
-fn an_address_gets_the_alarm_as_text_and_no_secret() {
+fn an_alarm_to_an_address_is_text_without_secrets() {
     let world = World::new();
     let web = Web::start();
     world.script("rules", &format!("alarm(`{}`);", web.url("/hook")));
@@ -268,7 +268,7 @@ fn an_address_gets_the_alarm_as_text_and_no_secret() {
 }
 
 #[test]
-fn an_alarm_that_fails_hides_neither_the_error_nor_the_exit_code_nor_the_other_alarms() {
+fn a_failing_alarm_hides_no_error_exit_code_or_other_alarm() {
     let world = World::new();
     let alarms = format!("alarm(`http://127.0.0.1:1/hush`); alarm(`no-such-program`); alarm(`{}`);", world.listener());
     world.script("rules", &alarms);
@@ -276,17 +276,17 @@ fn an_alarm_that_fails_hides_neither_the_error_nor_the_exit_code_nor_the_other_a
     assert!(err.starts_with("error: program `no-such-thing`"), "{err}");
     assert!(err.contains("warning: the alarm did not reach `http://127.0.0.1:1`: ") && !err.contains("hush"), "{err}");
     assert!(err.contains("warning: the alarm did not reach `no-such-program`: "), "{err}");
-    assert!(world.told().contains("`no-such-thing`"));
+    assert!(world.reported().contains("`no-such-thing`"));
     world.script("rules", "let = 1;");
     let err = world.run("die(`no`);").failed(1);
     assert!(err.starts_with("error: no\n") && err.contains("warning: nobody was notified: "), "{err}");
 }
 
 #[test]
-fn alarms_that_hang_are_given_up_after_ten_seconds_and_the_others_are_told() {
+fn hanging_alarms_time_out_after_ten_seconds_and_the_others_arrive() {
     let world = World::new();
     let slow = world.program("slow", "#!/bin/sh\nexec sleep 600\n");
-    // It takes the connection, and never answers.
+    // It accepts the connection and never answers.
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let deaf = format!("http://{}", deaf.local_addr().unwrap());
     world.script("rules", &format!("alarm(`{slow}`); alarm(`{deaf}`); alarm(`{}`);", world.listener()));
@@ -296,24 +296,24 @@ fn alarms_that_hang_are_given_up_after_ten_seconds_and_the_others_are_told() {
         let line = err.lines().find(|line| line.contains(&format!("the alarm did not reach `{target}`: ")));
         assert!(line.is_some_and(|line| line.contains("10 s")), "{err}");
     }
-    assert!(world.told().contains("`moyai run test` failed: no (/"), "{}", world.told());
+    assert!(world.reported().contains("`moyai run test` failed: no (/"), "{}", world.reported());
 }
 
 #[test]
-fn an_alarm_that_runs_moyai_rings_once_and_so_does_a_script_within_a_script() {
+fn nested_runs_raise_one_alarm() {
     let world = World::new();
     let moyai = crate::common::program();
     world.script("rules", &format!("alarm(`{} x`); alarm(`{moyai} run tell`);", world.listener()));
     world.script("tell", "die(args[0]);").script("inner", "die(`inside`);");
     let err = world.run("moyai::run(`inner`, []);").failed(1);
     assert!(err.contains("warning: the alarm did not reach"), "{err}");
-    assert_eq!(world.told().lines().filter(|line| *line == "x").count(), 1, "{}", world.told());
+    assert_eq!(world.reported().lines().filter(|line| *line == "x").count(), 1, "{}", world.reported());
 }
 
-// ---- other engines ----
+// ---- other contexts ----
 
 #[test]
-fn a_run_for_other_engines_tells_every_program_which() {
+fn a_run_for_other_contexts_passes_the_context_to_every_program() {
     let world = World::new();
     world.script(
         "test",
@@ -332,7 +332,7 @@ fn a_run_for_other_engines_tells_every_program_which() {
         "export DOCKER_CONTEXT='my prod'\n# []\n# my prod \nset -euo pipefail\ntouch made\n"
     );
     assert!(!world.path("made").exists());
-    // Once is enough, for a script within it too.
+    // The prefix appears once, even for a nested script.
     world.script("outer", "moyai::run(`test`, []);");
     assert_eq!(
         run(&["-n", "--context", "prod", "outer"]),
@@ -347,7 +347,7 @@ fn a_run_for_other_engines_tells_every_program_which() {
 }
 
 #[test]
-fn of_several_engines_each_line_has_its_name_and_one_that_fails_stops_no_other() {
+fn lines_of_several_contexts_are_prefixed_and_one_failure_stops_no_other() {
     let world = World::new();
     world.script(
         "test",

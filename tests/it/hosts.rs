@@ -1,4 +1,4 @@
-//! `hosts::update` as scripts and cron see it.
+//! `hosts::update`, as scripts and cron use it.
 
 use crate::common::{World, gave, read};
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// What `docker::ps()` gives, as a script writes it.
+/// Returns `docker::ps()` results as script code.
 fn containers(list: &[(&str, &str)]) -> String {
     let one = |(name, address): &(&str, &str)| {
         format!(
@@ -23,16 +23,16 @@ fn update(list: &[(&str, &str)]) -> String {
 
 const BLOCK: &str = "# BEGIN moyai: written by hosts-sync, changed by the next run\n";
 
-/// Names in a folder, sorted.
-fn names(folder: &Path) -> Vec<String> {
+/// Returns the names in a directory, sorted.
+fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
 
 #[test]
-fn an_update_tells_what_it_changed_and_the_second_changes_nothing() {
+fn an_update_prints_its_changes_and_a_second_one_changes_nothing() {
     let world = World::new();
     let path = world.file("hosts", "127.0.0.1 localhost\n10.0.0.1 db\n");
     let list = [("web", "172.17.0.3"), ("blog", "172.17.0.2"), ("db", "172.17.0.4")];
@@ -57,7 +57,7 @@ fn an_update_tells_what_it_changed_and_the_second_changes_nothing() {
 }
 
 #[test]
-fn a_file_with_crlf_nul_latin_1_and_no_final_newline_is_updated_and_keeps_its_bytes() {
+fn an_update_keeps_crlf_nul_latin_1_and_a_missing_final_newline() {
     let world = World::new();
     let old: &[u8] = b"127.0.0.1 localhost\r\n# caf\xe9 \0 x\r\n10.0.0.1 last";
     let path = world.file("hosts", old);
@@ -69,7 +69,7 @@ fn a_file_with_crlf_nul_latin_1_and_no_final_newline_is_updated_and_keeps_its_by
 }
 
 #[test]
-fn a_half_marked_file_is_refused_and_not_touched() {
+fn a_file_with_one_marker_is_refused_and_unchanged() {
     let world = World::new();
     let path = world.file("hosts", format!("127.0.0.1 localhost\n{BLOCK}172.17.0.2 blog\n10.0.0.1 prod-db\n"));
     let before = read(&path);
@@ -80,7 +80,7 @@ fn a_half_marked_file_is_refused_and_not_touched() {
 }
 
 #[test]
-fn a_dry_run_prints_a_patch_that_does_it_and_takes_no_lock() {
+fn a_dry_run_prints_a_working_patch_and_takes_no_lock() {
     let world = World::new();
     let path = world.file("hosts", "127.0.0.1 localhost");
     let script = format!(
@@ -89,18 +89,18 @@ fn a_dry_run_prints_a_patch_that_does_it_and_takes_no_lock() {
     );
     let plan = world.run_with(&["-n"], &script).ok();
     assert_eq!(read(&path), "127.0.0.1 localhost");
-    assert_eq!(names(world.folder.path()), ["hosts", "scripts"]);
-    let pasted = Command::new("bash").args(["-euc", &plan]).current_dir(world.folder.path()).output().unwrap();
+    assert_eq!(names(world.dir.path()), ["hosts", "scripts"]);
+    let pasted = Command::new("bash").args(["-euc", &plan]).current_dir(world.dir.path()).output().unwrap();
     gave(&pasted).ok();
     let patched = read(&path);
     assert!(patched.contains("172.17.0.2 blog\n"), "{plan}");
-    // The real run finds nothing left to do.
+    // The real run has nothing left to do.
     assert!(world.run(&update(&[("blog", "172.17.0.2")])).ok().contains("\"changed\":false"));
     assert_eq!(read(&path), patched);
 }
 
 #[test]
-fn a_missing_file_elsewhere_is_made_and_a_container_map_without_its_fields_is_refused() {
+fn a_missing_file_is_created_and_an_incomplete_container_map_is_refused() {
     let world = World::new();
     world.run(&update(&[])).ok();
     assert!(!world.path("hosts").exists());
@@ -135,26 +135,26 @@ fn two_updates_at_once_wait_for_each_other() {
     assert!(read(&path).contains("blog"));
 }
 
-/// An ordinary user's moyai, which can read this world and write its own state.
+/// Runs an ordinary user's moyai, which can read this world and write its own state.
 fn as_nobody(world: &World, script: &str) -> crate::common::Gave {
     world.script("test", script);
     let open = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
-    open(world.folder.path(), 0o755);
-    // The program itself may lie below a folder that only root can look into.
+    open(world.dir.path(), 0o755);
+    // The program may be below a directory that only root can enter.
     let program = world.path("moyai");
-    // Not by this process, whose other threads start programs: they would hold it open for writing (ETXTBSY).
+    // A child process copies it: other threads start programs, which would keep our copy open for writing (ETXTBSY).
     assert!(Command::new("cp").arg(crate::common::program()).arg(&program).status().unwrap().success());
     std::fs::create_dir_all(world.path("state")).unwrap();
     open(&world.path("state"), 0o777);
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).args(["run", "test"]);
     command.env("MOYAI_SCRIPTS", world.path("scripts")).env("MOYAI_STATE", world.path("state"));
-    gave(&command.current_dir(world.folder.path()).output().unwrap())
+    gave(&command.current_dir(world.dir.path()).output().unwrap())
 }
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn without_the_right_to_write_nothing_is_changed() {
+fn an_update_without_write_permission_changes_nothing() {
     let world = World::new();
     let path = world.file("etc/hosts", "127.0.0.1 localhost\n");
     let script = format!("hosts::update({}, \"etc/hosts\");", containers(&[("blog", "172.17.0.2")]));
@@ -163,11 +163,11 @@ fn without_the_right_to_write_nothing_is_changed() {
         error.contains("write `etc/hosts`: permission denied") && error.contains("help: run it as root"),
         "{error}"
     );
-    // The file is the user's, its folder is not.
+    // The user owns the file but not its directory.
     std::os::unix::fs::chown(&path, Some(65534), Some(65534)).unwrap();
     let error = as_nobody(&world, &script).failed(1);
     assert!(error.contains("write `etc/hosts`: permission denied"), "{error}");
-    // The folder is the user's, the file is not: a rename would be allowed, and give it another owner.
+    // The user owns the directory but not the file. A rename would succeed and change the owner.
     std::os::unix::fs::chown(&path, Some(0), Some(0)).unwrap();
     std::os::unix::fs::chown(path.parent().unwrap(), Some(65534), Some(65534)).unwrap();
     let error = as_nobody(&world, &script).failed(1);
@@ -180,19 +180,19 @@ fn without_the_right_to_write_nothing_is_changed() {
     assert_eq!(names(path.parent().unwrap()), ["hosts"]);
 }
 
-/// Runs lines of bash with mounts of their own: `$M run test` is moyai with this script.
+/// Runs bash lines in a mount namespace. `$M run test` is moyai with this script.
 pub fn with_mounts(world: &World, script: &str, lines: &str) -> crate::common::Gave {
     world.script("test", script);
     let moyai = world.command(["run", "test"]);
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "bash", "-euc", lines]).env_clear();
     command.envs(moyai.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    gave(&command.env("M", crate::common::program()).current_dir(world.folder.path()).output().unwrap())
+    gave(&command.env("M", crate::common::program()).current_dir(world.dir.path()).output().unwrap())
 }
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn on_a_read_only_file_system_nothing_is_changed() {
+fn an_update_on_a_read_only_file_system_changes_nothing() {
     let world = World::new();
     std::fs::create_dir(world.path("etc")).unwrap();
     let script = format!("hosts::update({}, \"etc/hosts\");", containers(&[("blog", "172.17.0.2")]));
@@ -207,7 +207,7 @@ fn on_a_read_only_file_system_nothing_is_changed() {
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn on_a_full_file_system_the_old_file_stays_whole_and_no_litter_is_left() {
+fn an_update_on_a_full_file_system_leaves_only_the_complete_old_file() {
     let world = World::new();
     std::fs::create_dir(world.path("etc")).unwrap();
     let script = format!("hosts::update({}, \"etc/hosts\");", containers(&[("blog", "172.17.0.2")]));
@@ -233,7 +233,7 @@ fn on_a_full_file_system_the_old_file_stays_whole_and_no_litter_is_left() {
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn a_bind_mounted_file_is_written_in_place_and_put_back_when_that_fails() {
+fn a_bind_mounted_file_is_written_in_place_and_restored_on_failure() {
     let world = World::new();
     world.file("inner", "127.0.0.1 localhost\n");
     world.file("hosts", "");
@@ -247,7 +247,7 @@ fn a_bind_mounted_file_is_written_in_place_and_put_back_when_that_fails() {
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines[0], lines[1], "another file took the mount point's place");
     assert!(out.contains("172.17.0.2 blog\n") && !out.contains(".moyai-"), "{out}");
-    // The mounted file is on a full file system, its folder is not.
+    // The mounted file is on a full file system, its directory is not.
     world.file("small/x", "");
     let all = with_mounts(
         &world,
@@ -276,10 +276,10 @@ fn a_kill_at_any_moment_leaves_the_old_file_or_the_new() {
         &format!("loop {{ hosts::update({}, \"etc/hosts\"); hosts::update({}, \"etc/hosts\"); }}", lists[0], lists[1]),
     );
     let (mut seen, mut round) = ([0; 3], 0);
-    // On a busy machine more rounds, and later kills, until both files were seen.
+    // A busy machine needs more rounds and later kills until both files were seen.
     while round < 50 || (round < 1000 && seen[1..].contains(&0)) {
         let mut child = world.command(["run", "test"]).spawn().unwrap();
-        // Spread over the start and the first few updates without a pattern.
+        // Spread over the start and the first few updates.
         let spread = 120_000 * (1 + round / 10);
         std::thread::sleep(Duration::from_micros(10_000 + round * 7_919 % spread));
         round += 1;

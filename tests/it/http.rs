@@ -1,24 +1,24 @@
-//! `http`, against a server that misbehaves.
+//! `http`, against a misbehaving server.
 
 use crate::common::{World, gave};
 use crate::web::{Authority, Web, hex};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-/// What a script prints about the page at a path.
+/// Returns a script's output about the page at a path.
 fn of(web: &Web, path: &str, options: &str, show: &str) -> String {
     let script = format!("let p = http::get(\"{}\", #{{ {options} }}); print({show});", web.url(path));
     World::new().run(&script).ok().trim_end().to_owned()
 }
 
 #[track_caller]
-fn sick(web: &Web, path: &str, options: &str, error: &str) {
+fn fails(web: &Web, path: &str, options: &str, error: &str) {
     let shown = of(web, path, options, "`${p.ok} ${p.error} [${p.body}]`");
     assert_eq!(shown, format!("false {error} []"), "{path}");
 }
 
 #[test]
-fn a_page_has_exactly_the_fields_that_are_documented() {
+fn a_page_has_exactly_the_documented_fields() {
     let web = Web::start();
     let fields = r#"["body", "cert_days", "error", "fault", "headers", "ok", "planned", "redirects", "seconds", "status", "url"]"#;
     assert_eq!(of(&web, "/ok", "", "p.keys()"), fields);
@@ -42,7 +42,7 @@ fn an_error_page_keeps_its_body() {
 }
 
 #[test]
-fn one_bad_site_does_not_keep_the_others_from_being_looked_at() {
+fn one_bad_site_does_not_stop_the_other_checks() {
     let web = Web::start();
     let script = format!(
         "for p in http::get_all([\"{ok}\", \"no address\", \"ftp://x/\", \"http://\", \"http://exa mple/\", #{{ url: \"{ok}\", address: \"web\" }}, \
@@ -68,25 +68,25 @@ fn one_bad_site_does_not_keep_the_others_from_being_looked_at() {
 }
 
 #[test]
-fn a_name_that_does_not_exist_is_said_to_be_the_trouble() {
+fn an_unknown_host_name_is_reported_as_the_cause() {
     let error = World::new().run("print(http::get(\"http://nothing.invalid/\", #{ timeout: \"5s\" }).error)").ok();
     assert!(error.contains("the name "), "{error}");
 }
 
 #[test]
-fn a_server_that_misbehaves_is_one_clear_sentence() {
+fn a_misbehaving_server_is_reported_in_one_sentence() {
     let web = Web::start();
-    sick(&web, "/loop", "", "more than 5 redirects");
-    sick(&web, "/loop", "redirects: 2", "more than 2 redirects");
-    sick(&web, "/truncated", "", "the server closed the connection before the page was complete");
-    sick(&web, "/nothing", "", "the server closed the connection before the page was complete");
-    sick(&web, "/bad-length", "", "the answer is not proper HTTP: content-length header not a number");
-    sick(&web, "/big", "", "the page is larger than 4194304 bytes");
-    sick(&web, "/ok", "limit: 10", "the page is larger than 10 bytes");
-    sick(&web, "/bomb", "timeout: 100", "the page is larger than 4194304 bytes");
-    sick(&web, "/deflate-bomb", "timeout: 100", "the page is larger than 4194304 bytes");
-    sick(&web, "/deflate-garbage", "", "the page cannot be decompressed (deflate)");
-    sick(&web, "/zstd", "", "the page is compressed with `zstd`, which was not requested");
+    fails(&web, "/loop", "", "more than 5 redirects");
+    fails(&web, "/loop", "redirects: 2", "more than 2 redirects");
+    fails(&web, "/truncated", "", "the server closed the connection before the page was complete");
+    fails(&web, "/nothing", "", "the server closed the connection before the page was complete");
+    fails(&web, "/bad-length", "", "the answer is not proper HTTP: content-length header not a number");
+    fails(&web, "/big", "", "the page is larger than 4194304 bytes");
+    fails(&web, "/ok", "limit: 10", "the page is larger than 10 bytes");
+    fails(&web, "/bomb", "timeout: 100", "the page is larger than 4194304 bytes");
+    fails(&web, "/deflate-bomb", "timeout: 100", "the page is larger than 4194304 bytes");
+    fails(&web, "/deflate-garbage", "", "the page cannot be decompressed (deflate)");
+    fails(&web, "/zstd", "", "the page is compressed with `zstd`, which was not requested");
     let garbage = of(&web, "/garbage", "", "p.error");
     assert!(garbage.starts_with("the answer is not proper HTTP: "), "{garbage}");
     let endless = of(&web, "/endless-headers", "", "p.error");
@@ -96,17 +96,17 @@ fn a_server_that_misbehaves_is_one_clear_sentence() {
 }
 
 #[test]
-fn a_server_that_hangs_or_drips_ends_at_its_time_out() {
+fn a_hanging_or_dripping_server_ends_at_the_time_out() {
     let web = Web::start();
     for path in ["/hang", "/drip"] {
         let begun = Instant::now();
-        sick(&web, path, "timeout: 0.5", "timed out after 0.5 s");
+        fails(&web, path, "timeout: 0.5", "timed out after 0.5 s");
         assert!(begun.elapsed() >= Duration::from_millis(500), "{path}");
     }
 }
 
 #[test]
-fn pages_are_text_whatever_their_encoding() {
+fn pages_of_any_encoding_become_text() {
     let web = Web::start();
     for path in ["/gzip", "/deflate", "/raw-deflate", "/br"] {
         assert_eq!(of(&web, path, "", "p.body"), "packed", "{path}");
@@ -118,14 +118,14 @@ fn pages_are_text_whatever_their_encoding() {
 }
 
 #[test]
-fn redirects_are_followed_and_can_be_left_alone() {
+fn redirects_are_followed_unless_disabled() {
     let web = Web::start();
     assert_eq!(of(&web, "/redirect", "", "`${p.status} ${p.body}`"), "200 all is well");
     assert_eq!(of(&web, "/redirect", "redirects: 0", "`${p.ok} ${p.status} ${p.headers.location}`"), "true 302 /ok");
 }
 
 #[test]
-fn an_address_of_any_letters_is_asked_in_its_normal_form() {
+fn unicode_addresses_are_requested_in_normal_form() {
     let web = Web::start();
     let script = format!(
         "let p = http::get(\"http://なんとか.jp:{0}/道?q=あ b#x\", #{{ address: \"127.0.0.1\" }}); print(`${{p.url}} ${{p.body}}`);",
@@ -139,10 +139,10 @@ fn an_address_of_any_letters_is_asked_in_its_normal_form() {
 }
 
 #[test]
-fn an_address_of_its_own_is_asked_instead_of_the_names() {
+fn a_fixed_address_is_requested_instead_of_the_resolved_one() {
     let web = Web::start();
     let world = World::new();
-    // The proxy of the environment is not asked for it.
+    // The proxy from the environment is not used for it.
     world.script(
         "test",
         &format!(
@@ -157,7 +157,7 @@ fn an_address_of_its_own_is_asked_instead_of_the_names() {
 }
 
 #[test]
-fn what_is_asked_carries_headers_and_an_account() {
+fn requests_carry_headers_and_an_account() {
     let web = Web::start();
     let script = format!(
         "http::get(\"http://me:p%40ss@127.0.0.1:{}/\", #{{ method: \"head\", headers: #{{ \"X-A\": \"b\" }} }})",
@@ -172,7 +172,7 @@ fn what_is_asked_carries_headers_and_an_account() {
 }
 
 #[test]
-fn an_option_that_is_not_there_is_named() {
+fn an_unknown_option_is_named() {
     for (script, expected) in [
         ("http::get(\"http://x/\", #{ timout: 3 })", "`http::get` has no option `timout`"),
         ("http::get(\"http://x/\", #{ timout: 3 })", "did you mean `timeout`?"),
@@ -210,7 +210,7 @@ fn a_post_sends_text_or_json() {
 }
 
 #[test]
-fn a_dry_run_reads_and_prints_each_post_as_a_line_that_does_it() {
+fn a_dry_run_sends_gets_and_prints_posts_as_working_lines() {
     let web = Web::start();
     let world = World::new();
     let script = format!(
@@ -242,7 +242,7 @@ fn a_dry_run_reads_and_prints_each_post_as_a_line_that_does_it() {
 }
 
 #[test]
-fn each_fault_has_its_kind_and_each_page_its_way() {
+fn each_error_has_its_kind_and_each_page_its_route() {
     let web = Web::start();
     for (path, options, fault) in [
         ("/ok", "", ""),
@@ -264,9 +264,9 @@ fn each_fault_has_its_kind_and_each_page_its_way() {
 }
 
 #[test]
-fn a_server_of_either_family_is_asked_by_the_one_that_is_wanted() {
+fn the_requested_address_family_is_used() {
     let (four, six) = (Web::start(), Web::at_six());
-    // `localhost` has both addresses by RFC 6761, 6.3, whatever the hosts file has.
+    // `localhost` has both addresses by RFC 6761, 6.3, whatever the hosts file says.
     let ask = |host: &str, port: u16, options: &str| {
         let script =
             format!("let p = http::get(\"http://{host}:{port}/ok\", #{{ {options} }}); print(p.error ?? p.body);");
@@ -281,10 +281,10 @@ fn a_server_of_either_family_is_asked_by_the_one_that_is_wanted() {
     assert!(six.last().contains(&format!("six.test:{}", six.port)), "{}", six.last());
 }
 
-/// The queue of a listener that takes nobody is soon full; who comes then waits for an answer to
-/// its SYN, as with a firewall that drops.
+/// The queue of a listener that accepts nobody is soon full. Further clients wait for an answer to their SYN, as with a
+/// firewall that drops packets.
 #[test]
-fn a_connection_has_a_time_out_of_its_own() {
+fn connecting_has_a_separate_time_out() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     rustix::net::listen(&listener, 0).unwrap();
@@ -298,7 +298,7 @@ fn a_connection_has_a_time_out_of_its_own() {
 }
 
 #[test]
-fn a_site_can_be_asked_with_an_account_a_token_and_a_body_that_changes_nothing() {
+fn requests_can_have_an_account_a_token_and_a_read_only_body() {
     let web = Web::start();
     of(&web, "/ok", "basic: \"me:p@ss\"", "1");
     assert!(
@@ -322,7 +322,7 @@ fn a_site_can_be_asked_with_an_account_a_token_and_a_body_that_changes_nothing()
 }
 
 #[test]
-fn with_a_closure_a_site_that_cannot_be_requested_is_a_page_with_an_error() {
+fn an_unreachable_site_gives_the_closure_a_page_with_an_error() {
     let web = Web::start();
     let script = format!(
         "let sites = [#{{ url: `{0}`, timout: 3 }}, `{0}`, #{{ url: `{0}`, method: `PUT` }}];
@@ -333,14 +333,14 @@ fn with_a_closure_a_site_that_cannot_be_requested_is_a_page_with_an_error() {
         World::new().run(&script).ok(),
         "0|0|address|`http::get_all` has no option `timout`\n1|200||\n2|0|address|`http::get_all` is read-only, and `PUT` changes something\n"
     );
-    // An option of all sites is an error of the call.
+    // An unknown option for all sites is an error of the call.
     let script = "let all = parse_json(`{\"timout\": 3}`); print(http::get_all([`http://x/`], all, |page, i| i));";
     let err = World::new().run(script).failed(1);
     assert!(err.contains("has no option `timout`"), "{err}");
 }
 
 #[test]
-fn of_a_hundred_sites_thirty_two_are_asked_at_the_same_time() {
+fn thirty_two_of_a_hundred_sites_are_requested_at_once() {
     let web = Web::start();
     let script = format!(
         "let sites = []; for i in 0..100 {{ sites.push(\"{}\"); }}
@@ -354,7 +354,7 @@ fn of_a_hundred_sites_thirty_two_are_asked_at_the_same_time() {
 }
 
 #[test]
-fn a_signal_ends_the_waiting_at_once() {
+fn a_signal_ends_a_waiting_request_at_once() {
     let web = Web::start();
     let world = World::new();
     world.script("test", &format!("http::get_all([\"{}\", \"{}\"])", web.url("/hang"), web.url("/drip")));
@@ -365,12 +365,12 @@ fn a_signal_ends_the_waiting_at_once() {
     let pid = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let gave = gave(&child.wait_with_output().unwrap());
-    // Both servers answer for ten minutes.
+    // Both servers take ten minutes to answer.
     assert_eq!(gave.code, 130, "{}", gave.err);
 }
 
 #[test]
-fn a_trace_shows_each_request_with_its_end() {
+fn a_trace_shows_each_request_and_its_result() {
     let web = Web::start();
     let gave = World::new().run_with(&["-x"], &format!("http::get(\"{}\")", web.url("/ok")));
     let url = web.url("/ok");
@@ -378,9 +378,9 @@ fn a_trace_shows_each_request_with_its_end() {
 }
 
 #[test]
-fn a_certificate_is_judged_and_its_days_are_counted_also_when_it_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::new(folder.path());
+fn a_certificate_is_verified_and_its_days_counted_even_if_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path());
     let show = |world: &World, web: &Web, host: &str, trusted: bool| {
         world.script(
             "test",
@@ -414,7 +414,7 @@ fn a_certificate_is_judged_and_its_days_are_counted_also_when_it_is_refused() {
 }
 
 #[test]
-fn an_answer_without_a_body_is_not_unpacked() {
+fn an_answer_without_a_body_is_not_decompressed() {
     let web = Web::start();
     for (head, method) in [
         ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1234\r\n\r\n", "HEAD"),
@@ -445,9 +445,9 @@ fn a_folded_header_is_one_header() {
     );
 }
 
-/// By what curl and browsers do.
+/// curl and browsers do the same.
 #[test]
-fn a_redirect_is_followed_to_where_a_browser_goes() {
+fn redirects_lead_where_a_browser_goes() {
     let web = Web::start();
     for (place, ends) in [
         ("/日本語;".as_bytes(), "/%E6%97%A5%E6%9C%AC%E8%AA%9E;"),
@@ -467,12 +467,12 @@ fn a_redirect_is_followed_to_where_a_browser_goes() {
         ("file:///etc/passwd", "it redirects to `file:///etc/passwd`, and `file:` is not `http:` or `https:`"),
         ("http://[", "it redirects to `http://[`, which is not an address: invalid IPv6 address"),
     ] {
-        sick(&web, &format!("/to/301/{}", hex(place.as_bytes())), "", why);
+        fails(&web, &format!("/to/301/{}", hex(place.as_bytes())), "", why);
     }
 }
 
 #[test]
-fn cookies_that_a_site_sets_on_the_way_are_sent_back() {
+fn cookies_set_during_redirects_are_sent_back() {
     let web = Web::start();
     assert_eq!(of(&web, "/session", "", "p.error ?? p.body"), "signed in");
     // Only within one request.
@@ -483,7 +483,7 @@ fn cookies_that_a_site_sets_on_the_way_are_sent_back() {
 }
 
 #[test]
-fn a_post_that_would_become_a_get_is_an_error_that_names_the_address() {
+fn a_redirect_that_turns_a_post_into_a_get_is_an_error() {
     let web = Web::start();
     let send = |call: &str| {
         World::new()
@@ -502,12 +502,12 @@ fn a_post_that_would_become_a_get_is_an_error_that_names_the_address() {
         assert!(said.contains("without the body of the PUT"), "{said}");
     }
     assert!(web.asked.lock().unwrap().iter().all(|request| request.contains(" /to/")), "nothing else was asked");
-    // A form leads to a page, and who says how many redirects are right wants them.
+    // A form may redirect to a page. An explicit redirect limit also permits it.
     assert_eq!(send(&format!("http::post_form(\"{}\", #{{ a: 1 }})", to(303))), "true 200  1\n");
     assert!(web.last().starts_with("GET /ok ") && !web.last().to_lowercase().contains("content-"), "{}", web.last());
     assert_eq!(send(&format!("http::post(\"{}\", \"text\", #{{ redirects: 3 }})", to(302))), "true 200  1\n");
     assert_eq!(send(&format!("http::post(\"{}\", \"text\", #{{ redirects: 0 }})", to(302))), "true 302  0\n");
-    // The same once more, within one site.
+    // The same within one site.
     for status in [307, 308] {
         assert_eq!(send(&format!("http::post(\"{}\", \"text\")", to(status))), "true 200  1\n");
         assert!(web.last().starts_with("POST /ok ") && web.last().ends_with("\r\n\r\ntext"), "{}", web.last());
@@ -518,7 +518,7 @@ fn a_post_that_would_become_a_get_is_an_error_that_names_the_address() {
 }
 
 #[test]
-fn a_site_without_tls_is_asked_of_the_proxy_in_absolute_form() {
+fn plain_http_requests_to_a_proxy_use_the_absolute_form() {
     let (proxy, web) = (Web::start(), Web::start());
     let world = World::new();
     let run = |url: &str, exempt: &str| {
@@ -544,9 +544,9 @@ fn a_site_without_tls_is_asked_of_the_proxy_in_absolute_form() {
 }
 
 #[test]
-fn one_site_may_have_its_own_authority_and_what_it_sends_besides_its_path_does_not_count() {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::new(folder.path());
+fn a_site_can_have_its_own_authority_and_extra_certificates_are_ignored() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path());
     let ca = authority.file().display().to_string();
     let of = |web: &Web, host: &str, options: &str| {
         let script = format!(
@@ -556,10 +556,10 @@ fn one_site_may_have_its_own_authority_and_what_it_sends_besides_its_path_does_n
         World::new().run(&script).ok().trim_end().replace(" 29", " 30").replace(" 99", " 100")
     };
     let mut good = authority.sign("good", "blog.test", 30);
-    // A cross-signature that has expired, as servers sent one for years.
+    // An expired cross-signature, as servers sent one for years.
     let old = authority.sign("old", "other.test", -1);
     let both = [std::fs::read(&good.chain).unwrap(), std::fs::read(&old.chain).unwrap()].concat();
-    good.chain = folder.path().join("both.pem");
+    good.chain = dir.path().join("both.pem");
     std::fs::write(&good.chain, both).unwrap();
     let web = Web::with_certificate(&good);
     assert_eq!(of(&web, "blog.test", &format!("ca: \"{ca}\"")), "all is well 30");
@@ -573,7 +573,7 @@ fn one_site_may_have_its_own_authority_and_what_it_sends_besides_its_path_does_n
     let itself = Web::with_certificate(&authority.itself());
     assert_eq!(of(&itself, "nas.test", "self_signed: true"), "all is well 100");
     assert_eq!(of(&itself, "nas.test", ""), "the certificate is self-signed 100 tls");
-    let key = folder.path().join("good.key").display().to_string();
+    let key = dir.path().join("good.key").display().to_string();
     assert!(
         of(&web, "blog.test", &format!("ca: \"{ca}\", cert: \"{ca}\", key: \"{key}\"")).contains("the option `key`: ")
     );

@@ -1,4 +1,4 @@
-//! Nothing is lost: time-outs, files that are replaced, bytes that are not UTF-8, empty values in paths.
+//! Nothing is lost: time-outs, replaced files, invalid UTF-8, empty values in paths.
 
 use crate::common::{World, gave};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -7,9 +7,9 @@ fn mode(world: &World, name: &str) -> u32 {
     world.path(name).metadata().unwrap().mode() & 0o7777
 }
 
-/// The names in the directory of a world, the hidden ones too.
+/// Returns the names in a world's directory, including hidden ones.
 fn names(world: &World) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(world.folder.path())
+    let mut names: Vec<String> = std::fs::read_dir(world.dir.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| !["scripts", "state", "bin"].contains(&name.as_str()))
@@ -19,7 +19,7 @@ fn names(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_time_out_is_an_error_of_every_form_and_never_a_no() {
+fn a_time_out_is_an_error_in_every_form_and_never_false() {
     for form in [
         "ok()",
         "code()",
@@ -42,7 +42,7 @@ fn a_time_out_is_an_error_of_every_form_and_never_a_no() {
         assert!(err.contains("took longer than 0.05 s"), "{form}: {err}");
         assert!(world.path("dump").exists(), "{form}");
         assert!(!world.path("out").exists(), "{form}");
-        // It can be caught as any error.
+        // It can be caught like any error.
         let caught = format!("try {{ cmd(`sleep 30`).timeout(\"50ms\").{form}; }} catch (e) {{ print(\"caught\"); }}");
         assert_eq!(world.run(&caught).ok(), "caught\n", "{form}");
     }
@@ -55,7 +55,7 @@ fn try_run_returns_the_status_of_a_time_out() {
 }
 
 #[test]
-fn the_reference_says_of_each_form_how_long_a_command_may_take() {
+fn the_reference_documents_the_time_limit_of_each_form() {
     let world = World::new();
     for (name, words) in [
         ("read", "longer than 60 s"),
@@ -77,7 +77,7 @@ fn the_reference_says_of_each_form_how_long_a_command_may_take() {
 }
 
 #[test]
-fn a_program_that_fails_leaves_the_old_file_as_it_was_and_no_new_one() {
+fn a_failing_program_leaves_the_old_file_and_no_new_one() {
     let world = World::new();
     world.file("old", "old\n");
     for script in [
@@ -97,13 +97,13 @@ fn a_program_that_fails_leaves_the_old_file_as_it_was_and_no_new_one() {
             assert_eq!(names(&world), ["old"], "{script}");
         }
     }
-    // What a failed program said is shown, although its file is gone.
+    // The output of a failed program is shown, although its file is gone.
     let err = world.run("cmd(`sh -c 'echo why >&2; exit 3'`).both().to_file(\"log\");").failed(1);
     assert!(err.contains("why"), "{err}");
 }
 
 #[test]
-fn a_program_that_succeeds_replaces_the_file_and_keeps_its_mode_its_owner_and_the_link() {
+fn a_successful_program_replaces_the_file_and_keeps_mode_owner_and_link() {
     let world = World::new();
     let old = world.file("old", "old and longer\n");
     std::fs::set_permissions(&old, PermissionsExt::from_mode(0o640)).unwrap();
@@ -117,7 +117,7 @@ fn a_program_that_succeeds_replaces_the_file_and_keeps_its_mode_its_owner_and_th
     assert_eq!(std::fs::read_to_string(&old).unwrap(), "new\n");
     assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
     assert!(world.path("link").is_symlink());
-    // A try that failed leaves nothing of its output.
+    // A failed attempt leaves none of its output.
     world.run("cmd(`sh -c 'echo $$; [ -e again ] || { touch again; exit 1; }'`).retry(1, 0).to_file(\"tries\");").ok();
     assert_eq!(std::fs::read_to_string(world.path("tries")).unwrap().lines().count(), 1);
     assert_eq!(names(&world), ["again", "link", "old", "tries"]);
@@ -128,7 +128,7 @@ fn a_secret_file_has_its_mode_from_the_start() {
     let world = World::new();
     world.file("open", "x");
     std::fs::set_permissions(world.path("open"), PermissionsExt::from_mode(0o644)).unwrap();
-    // The mode of the file that the program writes to, while it writes.
+    // The mode of the file while the program writes to it.
     let script = r#"
         file::write("written", "secret", #{ mode: "0600" });
         file::append("added", "secret", #{ mode: "0640" });
@@ -145,7 +145,7 @@ fn a_secret_file_has_its_mode_from_the_start() {
 }
 
 #[test]
-fn lines_keep_their_ends_and_bytes_that_are_not_utf_8_are_never_written() {
+fn lines_keep_their_line_endings_and_invalid_utf_8_is_never_written() {
     let edit = "file::write(\"f\", file::lines(\"f\").sub(\"one\", \"1\"));";
     for (old, new) in [
         ("one\r\ntwo\r\n", "1\r\ntwo\r\n"),
@@ -185,7 +185,7 @@ fn lines_keep_their_ends_and_bytes_that_are_not_utf_8_are_never_written() {
             assert_eq!(names(&world), ["f"], "{script}");
         }
     }
-    // A line that is left out, or a part without such bytes, loses nothing.
+    // Omitting the line, or reading only valid parts, loses nothing.
     let world = World::new();
     world.file("f", latin);
     world
@@ -193,7 +193,7 @@ fn lines_keep_their_ends_and_bytes_that_are_not_utf_8_are_never_written() {
         .ok();
     assert_eq!(std::fs::read_to_string(world.path("g")).unwrap(), "two\r\n");
     assert_eq!(std::fs::read_to_string(world.path("h")).unwrap(), "one\r\ntwo\r\n");
-    // The elements of an array end as the lines of the file.
+    // Array elements get the line endings of the file.
     world.file("hosts.txt", "a\r\nb\r\n");
     world
         .run("let all = file::lines(\"hosts.txt\").to_array(); all.push(\"c\"); file::write(\"hosts.txt\", all);")
@@ -202,7 +202,7 @@ fn lines_keep_their_ends_and_bytes_that_are_not_utf_8_are_never_written() {
 }
 
 #[test]
-fn an_empty_value_in_the_path_of_a_change_is_refused_before_anything_starts() {
+fn an_empty_value_in_a_changed_path_is_refused_before_anything_starts() {
     let world = World::new();
     world.program("bin/rm", "#!/bin/sh\ntouch ran\n");
     for name in ["chown", "chmod", "cp", "tar", "rsync", "find"] {
@@ -236,7 +236,7 @@ fn an_empty_value_in_the_path_of_a_change_is_refused_before_anything_starts() {
             assert!(!world.path("ran").exists() && !world.path("out").exists(), "{line}");
         }
     }
-    // Not a path, not empty, or not a complete part of one.
+    // Not a path, not empty, or not a complete path component.
     for line in [
         "cmd(`rm -f ${d}`)",
         "cmd(`rm -f x${d}`)",
@@ -254,7 +254,7 @@ fn an_empty_value_in_the_path_of_a_change_is_refused_before_anything_starts() {
 }
 
 #[test]
-fn what_a_successful_read_writes_to_standard_error_is_shown_when_asked_for() {
+fn standard_error_of_a_successful_read_is_shown_on_request() {
     let world = World::new();
     world.script("test", "print($(`sh -c 'echo careful >&2; echo yes'`)); cmd(`sh -c 'echo once >&2'`).ok();");
     for (options, shown) in [(&["-v"][..], true), (&["-x"], true), (&[], false)] {
@@ -266,7 +266,7 @@ fn what_a_successful_read_writes_to_standard_error_is_shown_when_asked_for() {
 }
 
 #[test]
-fn a_program_that_cannot_be_started_is_126_and_one_that_is_nowhere_127() {
+fn a_program_that_cannot_start_exits_126_and_a_missing_one_127() {
     let world = World::new();
     world.file("plain", "#!/bin/sh\n");
     world.program("bad", "#!/nowhere/at/all\n");

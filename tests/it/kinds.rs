@@ -1,4 +1,4 @@
-//! Checks that are not HTTP, and conditions on answers: each kind against a server that is well, and one that is not.
+//! Checks other than HTTP, and conditions on answers: each kind against a working and a broken server.
 
 use crate::common::{World, gave};
 use crate::web::{Authority, Certificate, Web};
@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 
-/// Serves each connection on a port of its own in a thread.
+/// Serves each connection to a new port in a thread.
 fn serve(work: impl Fn(TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -20,12 +20,12 @@ fn serve(work: impl Fn(TcpStream) -> std::io::Result<()> + Send + Sync + 'static
     port
 }
 
-/// A port that nobody listens on.
+/// Returns a port that nobody listens on.
 fn closed() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The rows of `monitor --json` as `NAME STATE (WHERE) REASON`.
+/// Returns the rows of `monitor --json` as `NAME STATE (WHERE) REASON`.
 fn rows_with(world: &World, sites: &str, authority: Option<&Authority<'_>>) -> Vec<String> {
     let functions = "fn well() { } fn also_well() { true } fn broken() { `3 orders wait` } fn wrong() { false } fn throws() { die(`no database`) }";
     world.script("config", &format!("const ASK_AGAIN = \"\"; const SITES = [{sites}];\n{functions}"));
@@ -48,9 +48,9 @@ fn rows(world: &World, sites: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_port_answers_says_what_it_should_or_is_down() {
+fn a_port_is_up_only_if_it_sends_the_expected_text() {
     let banner = serve(|mut stream| {
-        // In two pieces, and then the server waits.
+        // In two parts, then the server waits.
         stream.write_all(b"SSH-2.0-")?;
         std::thread::sleep(std::time::Duration::from_millis(300));
         stream.write_all(b"OpenSSH_9\r\n")?;
@@ -90,7 +90,8 @@ fn a_port_answers_says_what_it_should_or_is_down() {
     );
 }
 
-/// A server that says `script`'s lines: those with `>` it sends, those with `<` it reads and compares; then TLS.
+/// Starts a server that follows `script`, then speaks TLS. It sends lines with `>`, and reads and compares lines with
+/// `<`.
 fn starts_tls(certificate: &Certificate, script: &'static [&'static str]) -> u16 {
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -102,7 +103,7 @@ fn starts_tls(certificate: &Certificate, script: &'static [&'static str]) -> u16
     serve(move |mut stream| {
         for line in script {
             let bytes = &line.as_bytes()[1..];
-            // Bytes that are not text are written as \u{80} and above.
+            // Binary bytes are written as \u{80} and above.
             let bytes =
                 if bytes.is_ascii() { bytes.to_vec() } else { line[1..].chars().map(|char| char as u8).collect() };
             if line.starts_with('>') {
@@ -127,9 +128,9 @@ fn starts_tls(certificate: &Certificate, script: &'static [&'static str]) -> u16
 }
 
 #[test]
-fn a_certificate_is_verified_and_counted_at_once_and_after_starttls_of_each_protocol() {
+fn certificates_are_verified_directly_and_after_starttls_of_each_protocol() {
     let world = World::new();
-    let authority = Authority::new(world.folder.path());
+    let authority = Authority::new(world.dir.path());
     let good = authority.sign("good", "localhost", 50);
     let soon = authority.sign("soon", "localhost", 3);
     let other = authority.sign("other", "example.jp", 50);
@@ -191,19 +192,19 @@ fn a_certificate_is_verified_and_counted_at_once_and_after_starttls_of_each_prot
     }
     sites += &format!("#{{ name: \"not TLS\", url: \"tls://localhost:{}\" }},", web.port);
     expected.push("not TLS sick (tls) the server does not speak TLS on this port".into());
-    // A certificate of this second still has all of its days.
+    // A certificate signed within this second still has all of its days.
     let found = rows_with(&world, &sites, Some(&authority));
     let found: Vec<String> =
         found.iter().map(|row| row.replace("in 3 days", "in 2 days").replace("is 50", "is 49")).collect();
     assert_eq!(found, expected);
-    // Without the authority nothing of it is trusted.
+    // Without the authority, no certificate is trusted.
     let port = starts_tls(&good, plain);
     let untrusted = rows(&world, &format!("#{{ name: \"x\", url: \"tls://localhost:{port}\" }}"));
     let expected = "x sick (tls) the certificate is from no authority that this host trusts, or the server does not send the intermediate certificate `test`";
     assert_eq!(untrusted, [expected]);
 }
 
-/// A name server: a question for `NAME.test` is answered by that word.
+/// Starts a name server that answers a query for `NAME.test` according to that name.
 fn name_server() -> u16 {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
@@ -239,7 +240,7 @@ fn name_server() -> u16 {
         let mut seen = 0;
         while let Ok((count, from)) = socket.recv_from(&mut bytes) {
             seen += 1;
-            // A packet of somebody else comes first, and the first question of all is lost.
+            // A foreign packet arrives first, and the first query is lost.
             let _ = socket.send_to(b"\0\0nonsense", from);
             if seen > 1 && !bytes.windows(6).any(|part| part == b"silent") {
                 let _ = socket.send_to(&reply(&bytes[..count], false), from);
@@ -258,7 +259,7 @@ fn name_server() -> u16 {
 }
 
 #[test]
-fn a_name_has_the_records_that_it_should_have() {
+fn a_name_is_checked_for_its_expected_records() {
     let port = name_server();
     let world = World::new();
     let site = |name: &str, more: &str| {
@@ -307,7 +308,7 @@ fn a_name_has_the_records_that_it_should_have() {
 }
 
 #[test]
-fn functions_and_commands_say_what_is_wrong() {
+fn function_and_command_checks_report_what_is_wrong() {
     let world = World::new();
     let found = rows(
         &world,
@@ -336,9 +337,9 @@ fn functions_and_commands_say_what_is_wrong() {
     );
 }
 
-/// The other checks of the same run are right, whatever a function does to its own process.
+/// A function cannot affect the other checks of the run, whatever it does to its own process.
 #[test]
-fn a_function_that_hangs_exits_or_takes_all_memory_ends_no_other_check() {
+fn a_function_that_hangs_exits_or_exhausts_memory_stops_no_other_check() {
     let world = World::new();
     let functions = "fn well() { print(`from well`); } fn hangs() { loop { } } fn sleeps() { sleep(`1h`); } fn leaves() { exit(3); }
         fn deep() { deep() } fn secret_one() { secret(`key`) + ` is wrong` }
@@ -354,7 +355,7 @@ fn a_function_that_hangs_exits_or_takes_all_memory_ends_no_other_check() {
     let run = |words: &[&str]| gave(&world.command(words).env("MOYAI_SECRET_KEY", "hunter2").output().unwrap());
     let plan = run(&["run", "-n", "monitor"]);
     assert!(plan.out.contains("touch changed"), "{}{}", plan.out, plan.err);
-    // A dry run finds the same as a real one.
+    // A dry run has the same results as a real one.
     assert!(plan.out.contains("changes is sick: changed") && !plan.out.contains("well is sick"), "{}", plan.out);
     assert!(!world.path("changed").exists());
     let gave = run(&["run", "monitor", "--json"]);
@@ -382,7 +383,7 @@ fn a_function_that_hangs_exits_or_takes_all_memory_ends_no_other_check() {
 }
 
 #[test]
-fn conditions_on_json_and_headers_of_a_page() {
+fn checks_apply_conditions_to_json_and_headers() {
     let web = Web::start();
     let world = World::new();
     let json = web.url(&format!("/hex/utf-8/{}", hex(r#"{"status":"UP","queue":{"length":120},"nodes":["a","b"]}"#)));
@@ -410,7 +411,7 @@ fn hex(text: &str) -> String {
 }
 
 #[test]
-fn an_unknown_scheme_kind_option_or_condition_is_one_sentence_before_the_run_and_in_it() {
+fn unknown_schemes_kinds_options_and_conditions_are_one_sentence() {
     let world = World::new();
     let cases = [
         (
@@ -464,7 +465,7 @@ fn an_unknown_scheme_kind_option_or_condition_is_one_sentence_before_the_run_and
     }
 }
 
-/// What `monitor` finds at a moment so many hours from now.
+/// Returns the result of `monitor` this many hours from now.
 fn after(world: &World, hours: i64) -> String {
     let at = (chrono::Local::now() + chrono::TimeDelta::hours(hours)).format("%F %T").to_string();
     let gave = world.moyai(["run", "monitor", "--json", "--at", &at]);
@@ -479,7 +480,7 @@ fn after(world: &World, hours: i64) -> String {
 fn a_job_that_does_not_report_in_time_is_reported() {
     let world = World::new();
     world.script("config", "const ASK_AGAIN = \"\"; const SITES = [#{ name: \"nas\", reports_in: \"26h\" }];");
-    // Before the first report it has as much time.
+    // Before the first report, it has the same time limit.
     assert_eq!(after(&world, -100), "fine ");
     assert_eq!(after(&world, -75), "fine ");
     let never = after(&world, -73);
@@ -499,12 +500,12 @@ fn a_job_that_does_not_report_in_time_is_reported() {
     );
     world.moyai(["report-in", "nas"]).ok();
     assert_eq!(after(&world, 0), "fine ");
-    // A report from the future, after the clock was set back, counts as one from now.
+    // A report from the future, after the clock was set back, counts as a report from now.
     assert_eq!(after(&world, -30), "fine ");
 }
 
 #[test]
-fn a_name_that_a_stranger_guesses_is_refused_and_an_address_cannot_be_guessed() {
+fn reports_to_guessed_names_are_refused_and_addresses_cannot_be_guessed() {
     let world = World::new();
     let sites = "#{ name: \"nas\", reports_in: \"26h\" }, #{ name: \"a/../../b c\", reports_in: \"1h\" }, #{ name: \"shop\", url: \"http://127.0.0.1:1/\" }";
     world.script("config", &format!("const SITES = [{sites}];"));

@@ -1,17 +1,17 @@
-//! The command literal: what `${...}` holds is data, wherever it stands.
+//! Command literals: the value of `${...}` is data in every position.
 
 use crate::common::World;
 use proptest::prelude::*;
 
-/// A world with a program `argv` that prints each of its arguments with a NUL behind it.
+/// Creates a world with a program `argv` that prints each argument followed by a NUL.
 fn world_with_argv() -> World {
     let world = World::new();
     world.program("bin/argv", "#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done\n");
     world
 }
 
-/// Every position of a value: whole word, glued before, behind and between, twice, in an inner
-/// stage, as an element of an array, in a function, in a closure inside a function.
+/// Every position of a value: a complete word, joined before, after and on both sides, twice, in an inner stage, as an
+/// array element, in a function, in a closure inside a function.
 const POSITIONS: &str = r##"
 const NUL = "\x00";
 let values = cmd(`cat values.json`).json();
@@ -58,14 +58,14 @@ fn holds(world: &World, values: &[String]) -> Result<(), TestCaseError> {
     world.file("values.json", serde_json::to_string(values).unwrap());
     world.script("test", POSITIONS);
     let mut command = world.command(["run", "test"]);
-    let gave = crate::common::gave(&command.env("PWD", world.folder.path()).output().unwrap());
+    let gave = crate::common::gave(&command.env("PWD", world.dir.path()).output().unwrap());
     prop_assert_eq!(gave.code, 0, "{}{}", gave.out, gave.err);
     prop_assert_eq!(gave.out, format!("{} values\n", values.len()));
     Ok(())
 }
 
 #[test]
-fn values_that_a_shell_would_act_on_arrive_as_they_are() {
+fn values_with_shell_syntax_arrive_unchanged() {
     let hostile = [
         "",
         " ",
@@ -126,9 +126,9 @@ fn values_that_a_shell_would_act_on_arrive_as_they_are() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Any characters but NUL, of every Unicode class, with those that a shell knows made likely.
+    /// Any characters except NUL, from every Unicode class, with a bias to those special to a shell.
     #[test]
-    fn any_value_arrives_as_it_is(values in proptest::collection::vec(
+    fn any_value_arrives_unchanged(values in proptest::collection::vec(
         proptest::collection::vec(prop_oneof![
             3 => any::<char>().prop_filter("NUL is refused", |char| *char != '\0'),
             2 => proptest::sample::select("'\"`$(){}[];|&<>*?~#!\\ \n\t-=".chars().collect::<Vec<_>>()),
@@ -141,7 +141,7 @@ proptest! {
 }
 
 #[test]
-fn what_cannot_be_an_argument_is_refused_by_name_and_line() {
+fn values_that_cannot_be_arguments_are_refused_with_name_and_line() {
     let world = World::new();
     for (value, message, help) in [
         (r#""a\x00b""#, "a value contains a NUL byte, which an argument cannot", "remove it"),
@@ -151,7 +151,7 @@ fn what_cannot_be_an_argument_is_refused_by_name_and_line() {
         ("|x| x", "a function cannot be an argument of a command", "${f.call()}"),
     ] {
         for literal in ["$(`echo ${v}`)", "cmd(`echo ${v}`).read()", "sh(`echo ${v}`).read()"] {
-            // The check knows no kind of a parameter, so that the run has to say it.
+            // Check does not know the kind of a parameter, so the run has to report it.
             let text = format!("fn echo(v) {{\n{literal}\n}}\necho({value});\n");
             let err = world.run(&text).failed(1);
             assert!(err.contains(message) && err.contains(help), "{literal} with {value}: {err}");
@@ -163,20 +163,20 @@ fn what_cannot_be_an_argument_is_refused_by_name_and_line() {
 }
 
 #[test]
-fn numbers_and_arrays_may_begin_with_a_dash_and_an_empty_array_is_no_argument() {
+fn numbers_and_arrays_may_start_with_a_dash_and_empty_arrays_vanish() {
     let out = World::new().run("print($(`printf '<%s>' ${-1} ${[]} ${[\"-x\"]} ${1.5} ${true} ${'c'}`));").ok();
     assert_eq!(out, "<-1><-x><1.5><true><c>\n");
 }
 
 #[test]
-fn a_value_may_stand_in_the_programs_place() {
+fn a_value_can_be_the_program_name() {
     let out =
         World::new().run("let p = \"echo\"; print($(`${p} a`)); let c = [\"echo\", \"b c\"]; print($(`${c}`));").ok();
     assert_eq!(out, "a\nb c\n");
 }
 
 #[test]
-fn an_error_inside_a_closure_of_a_modules_function_names_the_modules_line() {
+fn an_error_in_a_closure_of_a_module_function_names_the_modules_line() {
     let world = World::new();
     world.script("helper", "// one\nfn each(list) {\n    list.map(|x| {\n        $(`false`)\n    })\n}\n");
     let err = world.run("import \"helper\" as helper;\n\nlet x = helper::each([1]);\n").failed(1);
@@ -185,7 +185,7 @@ fn an_error_inside_a_closure_of_a_modules_function_names_the_modules_line() {
 }
 
 #[test]
-fn an_error_of_a_function_with_a_namespace_names_its_line_too() {
+fn an_error_of_a_namespaced_function_names_its_line() {
     let world = World::new();
     world.script("helper", "fn ask() {\n    [1].map(|x| df::usage(\"/nowhere\"))\n}\n");
     let err = world.run("import \"helper\" as helper;\nlet x = helper::ask();\n").failed(1);

@@ -1,4 +1,4 @@
-//! Which file is meant, and which files are refused.
+//! Which file a name means, and which files are refused.
 
 use crate::common::World;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -8,7 +8,7 @@ fn root() -> bool {
 }
 
 #[test]
-fn a_bare_name_is_never_looked_for_in_the_current_folder() {
+fn bare_names_are_never_searched_in_the_current_directory() {
     let world = World::new();
     world.file("here.rhai", "print(`here`);");
     let err = world.moyai(["run", "here"]).failed(2);
@@ -20,7 +20,7 @@ fn a_bare_name_is_never_looked_for_in_the_current_folder() {
 }
 
 #[test]
-fn the_folder_given_comes_before_what_moyai_brings() {
+fn the_given_directory_overrides_the_built_in_scripts() {
     let world = World::new();
     world.script("report", "print(`mine`);");
     assert_eq!(world.moyai(["run", "report"]).ok(), "mine\n");
@@ -29,7 +29,7 @@ fn the_folder_given_comes_before_what_moyai_brings() {
 }
 
 #[test]
-fn imports_look_beside_their_script_then_in_its_folder_then_where_names_are_looked_for() {
+fn imports_search_beside_the_script_then_its_directory_then_the_search_path() {
     let world = World::new();
     world.file("far/main.rhai", "import \"lib/a\" as a; print(a::all());");
     world.file(
@@ -49,9 +49,9 @@ fn imports_look_beside_their_script_then_in_its_folder_then_where_names_are_look
 }
 
 #[test]
-fn a_users_config_wins_in_an_embedded_script_and_is_laid_over_the_embedded_one() {
+fn the_users_config_overrides_parts_of_the_built_in_one() {
     let world = World::new();
-    // TELL and DISKS are missing, as in a file from before they were there.
+    // TELL and DISKS are missing, as in a file written before they existed.
     world.script("config", "const REPORT = \"always\";\nfn disk_text(disk) { `mine ${disk.mount} ${REPORT}` }");
     assert_eq!(world.moyai(["run", "report"]).ok(), "mine / always\n");
     assert_eq!(
@@ -63,7 +63,7 @@ fn a_users_config_wins_in_an_embedded_script_and_is_laid_over_the_embedded_one()
 }
 
 #[test]
-fn a_top_level_constant_is_seen_in_functions_closures_and_importers() {
+fn top_level_constants_are_visible_in_functions_closures_and_importers() {
     let world = World::new();
     world.file("scripts/lib/c.rhai", "const A = 1; const B = #{ n: A + 1 };\nfn in_fn() { A + B.n }\nfn in_closure() { [1].map(|x| x + A + B.n)[0] }\nlet hidden = 5;");
     let text = "import \"lib/c\" as c;\nconst LOCAL = 7;\nfn f() { [1].map(|x| x + LOCAL + c::A)[0] + global::LOCAL }
@@ -81,7 +81,7 @@ fn a_file_runs_once_however_often_it_is_imported() {
 }
 
 #[test]
-fn an_import_does_not_leave_its_folder() {
+fn an_import_cannot_leave_its_directory() {
     let world = World::new();
     world.file("outside.rhai", "fn f() { 1 }");
     symlink(world.path("outside.rhai"), world.path("scripts/link.rhai")).unwrap();
@@ -101,7 +101,7 @@ fn an_import_does_not_leave_its_folder() {
             "{err}"
         );
     }
-    // A link within the folder, and a folder that is a link, are fine.
+    // Links within the directory are allowed, and so is a directory that is a link.
     world.script("real", "print(`real`);");
     symlink("real.rhai", world.path("scripts/alias.rhai")).unwrap();
     assert_eq!(world.moyai(["run", "alias"]).ok(), "real\n");
@@ -110,7 +110,7 @@ fn an_import_does_not_leave_its_folder() {
 }
 
 #[test]
-fn a_circle_of_imports_is_an_error_that_prints_it() {
+fn an_import_cycle_is_printed_as_an_error() {
     let world = World::new();
     world
         .script("a", "import \"b\" as b;")
@@ -125,7 +125,7 @@ fn a_circle_of_imports_is_an_error_that_prints_it() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_with_its_path() {
+fn unreadable_files_are_named_with_their_path() {
     let world = World::new();
     world.file("scripts/latin.rhai", b"// caf\xe9\n");
     assert!(world.moyai(["run", "latin"]).failed(2).contains("scripts/latin.rhai`: byte 6 is not UTF-8"));
@@ -137,9 +137,9 @@ fn what_cannot_be_read_is_named_with_its_path() {
 }
 
 #[test]
-fn root_runs_no_script_that_others_can_have_written() {
+fn root_runs_no_script_that_others_can_write() {
     if !root() {
-        // For everybody else the kernel's own permissions decide.
+        // For other users, the kernel's permissions decide.
         return;
     }
     let world = World::new();
@@ -159,7 +159,7 @@ fn root_runs_no_script_that_others_can_have_written() {
         mode("scripts", bad);
         assert!(run().failed(2).contains("the directory `"), "{bad:o}");
     }
-    // In a folder as /tmp nobody can replace what is root's.
+    // In a sticky directory such as /tmp, nobody can replace root's files.
     mode("scripts", 0o1777);
     assert_eq!(run().ok(), "ran\n");
     chown(world.path("scripts/test.rhai"), Some(4321), None).unwrap();
@@ -174,7 +174,7 @@ fn root_runs_no_script_that_others_can_have_written() {
 }
 
 #[test]
-fn a_call_means_the_function_of_its_own_file_whatever_other_files_define() {
+fn calls_use_functions_of_their_own_file_first() {
     let world = World::new();
     world.file(
         "a.rhai",
@@ -186,7 +186,7 @@ fn a_call_means_the_function_of_its_own_file_whatever_other_files_define() {
         "fn own() { \"b\" } fn deep() { own() + own() } fn around(f) { own() + f.call(1) + own() } fn clean(x) { trim(x) }
          fn parts(x) { x.split(\",\") } private fn hidden() { own() } fn twice() { hidden() + hidden() }",
     );
-    // The main script has the names of functions of the others and of moyai.
+    // The main script reuses names of functions from the other files and from moyai.
     world.file(
         "main.rhai",
         r#"import "a" as a; import "b" as b;
@@ -215,7 +215,7 @@ fn a_call_means_the_function_of_its_own_file_whatever_other_files_define() {
 }
 
 #[test]
-fn an_error_in_a_function_that_another_file_has_too_shows_its_own_name_and_line() {
+fn an_error_in_a_duplicate_function_name_shows_its_own_file_and_line() {
     let world = World::new();
     world.file("a.rhai", "fn own(x) { x }\nfn run() { own(1) }");
     world.file("main.rhai", "import \"a\" as a;\nfn own(x) {\n    x.missing\n}\na::run();\nown(#{});");

@@ -1,4 +1,4 @@
-//! What needs no engine: the program and its library, as users and scripts meet them.
+//! Tests without Docker: the program and its library, as users and scripts see them.
 
 mod api;
 mod check;

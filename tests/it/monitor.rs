@@ -1,25 +1,25 @@
-//! The monitor: what it finds, when that is news, and that the news arrive.
+//! The monitor: what it finds, when it reports a change, and that reports arrive.
 
 use crate::common::{Gave, World, read};
 use crate::web::Web;
 
-/// A configuration in which a sick site is not asked again, and what else is said here.
+/// Writes a configuration that does not retry a down site, with these additional lines.
 fn config(world: &World, text: &str) {
     let again = if text.contains("ASK_AGAIN") { "" } else { "const ASK_AGAIN = \"\";\n" };
     world.script("config", &format!("{again}{text}"));
 }
 
-/// A program that writes down what it is told.
-fn teller(world: &World, name: &str) -> String {
+/// Writes a program that logs its arguments.
+fn notifier(world: &World, name: &str) -> String {
     use std::os::unix::fs::PermissionsExt;
     let path = world.file(name, format!("#!/bin/sh\necho \"$1\" >>{}\n", world.path("told").display()));
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path.display().to_string()
 }
 
-fn told(world: &World) -> Vec<String> {
+fn reports(world: &World) -> Vec<String> {
     let text = std::fs::read_to_string(world.path("told")).unwrap_or_default();
-    // Behind the date.
+    // The text after the date.
     text.lines().map(|line| line.split_once(" : ").unwrap_or(("", line)).1.to_owned()).collect()
 }
 
@@ -27,7 +27,7 @@ fn at(world: &World, time: &str) -> Gave {
     world.moyai(["run", "monitor", "--at", time])
 }
 
-/// The rows of `monitor --json` as `NAME STATE REASON`.
+/// Returns the rows of `monitor --json` as `NAME STATE REASON`.
 fn rows(world: &World) -> Vec<String> {
     let gave = world.moyai(["run", "monitor", "--json"]);
     let rows: serde_json::Value =
@@ -38,7 +38,7 @@ fn rows(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn every_rule_of_a_site_is_looked_at_and_one_bad_site_is_one_line() {
+fn every_condition_of_a_site_is_checked_and_bad_sites_print_one_line() {
     let web = Web::start();
     let world = World::new();
     let url = web.url("");
@@ -129,14 +129,14 @@ fn every_rule_of_a_site_is_looked_at_and_one_bad_site_is_one_line() {
     assert_eq!(keys, fields);
     assert_eq!(row[10]["redirects"][0].as_str().unwrap(), format!("{url}/404"));
     assert_eq!(row[13]["fault"], "time-out");
-    // JSON is all that is printed, also when it is news and nobody else is told.
+    // Only JSON is printed, even if a state changed and nobody else is notified.
     config(&world, &format!("const SITES = #{{ \"{url}/404\": \"\" }};"));
     assert_eq!(rows(&world), [format!("{url}/404 sick status 404, it says \"nothing here\"")]);
 }
 
-/// The article's words, as iconv(1) writes them.
+/// The article's text, as iconv(1) encodes it.
 #[test]
-fn the_articles_words_are_found_in_a_page_of_any_encoding() {
+fn the_articles_text_is_found_in_pages_of_any_encoding() {
     let web = Web::start();
     let world = World::new();
     let sjis = "82b182cc83548343836782cd82c882f182c682a92e6a7082c582b78160955c835c";
@@ -160,10 +160,10 @@ fn the_articles_words_are_found_in_a_page_of_any_encoding() {
     assert!(found.iter().all(|row| row.ends_with(" fine ")) && found.len() == 8, "{found:#?}");
 }
 
-/// A row is one site: what each look finds (`.` fine, `x` sick, `?` nobody knows), one a minute, and
-/// what is told at it: `S` sick, `W` well, `R` still sick, `-` nothing.
+/// Each row is one site: the result of each check (`.` up, `x` down, `?` unknown), one per minute, and the report after
+/// it: `S` down, `W` up, `R` still down, `-` none.
 const TRANSITIONS: &[(i64, i64, &str, &str, &str)] = &[
-    // sick after, well after, reminder
+    // down after, up after, reminder
     (1, 1, "", "....", "----"),
     (1, 1, "", "x", "S"),
     (1, 1, "", ".xxx..", "-S--W-"),
@@ -172,7 +172,7 @@ const TRANSITIONS: &[(i64, i64, &str, &str, &str)] = &[
     (3, 2, "", "xxxxx.x.x..", "--S-------W"),
     (2, 3, "", "xx..x...x.", "-S-----W--"),
     (2, 2, "", "xx..xx..", "-S-W-S-W"),
-    // Who does not know counts nothing, in no direction.
+    // An unknown result changes nothing in either direction.
     (1, 1, "", "????", "----"),
     (1, 1, "", "x??x?.", "S----W"),
     (2, 1, "", "x?x", "--S"),
@@ -187,8 +187,8 @@ const TRANSITIONS: &[(i64, i64, &str, &str, &str)] = &[
 ];
 
 #[test]
-fn the_table_of_transitions() {
-    for (sick_after, well_after, remind, looks, expected) in TRANSITIONS {
+fn site_reports_follow_the_table_of_transitions() {
+    for (sick_after, well_after, remind, checks, expected) in TRANSITIONS {
         let world = World::new();
         world.script(
             "config",
@@ -197,22 +197,22 @@ fn the_table_of_transitions() {
         let gave = world.run(&format!(
             "import \"lib/site-state\" as steps;
              let old = (); let all = \"\"; let at = 1800000000;
-             for look in \"{looks}\".to_chars() {{
+             for look in \"{checks}\".to_chars() {{
                  let step = steps::step(old, if look == '?' {{ () }} else if look == 'x' {{ \"broken\" }} else {{ \"\" }}, at, false);
                  old = step.keep; at += 60;
                  all += switch step.tell {{ \"sick\" => \"S\", \"well\" => \"W\", \"still\" => \"R\", _ => \"-\" }};
              }}
              print(all);"
         ));
-        assert_eq!(gave.ok().trim_end(), *expected, "{looks}");
+        assert_eq!(gave.ok().trim_end(), *expected, "{checks}");
     }
 }
 
 #[test]
-fn news_are_told_once_with_how_long_it_lasted_and_again_after_a_day() {
+fn a_change_is_reported_once_with_its_duration_and_again_after_a_day() {
     let web = Web::start();
     let world = World::new();
-    let tell = teller(&world, "tell");
+    let tell = notifier(&world, "tell");
     let write = |path: &str| {
         config(
             &world,
@@ -236,7 +236,7 @@ fn news_are_told_once_with_how_long_it_lasted_and_again_after_a_day() {
     assert_eq!(at(&world, "2026-12-02 03:15:30").ok(), "");
     assert_eq!(at(&world, "2026-12-02 03:20").ok(), "");
     assert_eq!(
-        told(&world),
+        reports(&world),
         [
             "a is sick: status 500, it says \"broken\"",
             "a is still sick after 24 h: status 500, it says \"broken\"",
@@ -246,35 +246,35 @@ fn news_are_told_once_with_how_long_it_lasted_and_again_after_a_day() {
 }
 
 #[test]
-fn a_dry_run_tells_what_it_would_tell_and_keeps_nothing() {
+fn a_dry_run_prints_the_reports_and_saves_nothing() {
     let web = Web::start();
     let world = World::new();
-    let tell = teller(&world, "tell");
+    let tell = notifier(&world, "tell");
     config(&world, &format!("const TELL = [\"{tell}\"]; const SITES = #{{ \"{}\": \"x\" }};", web.url("/404")));
     let gave = world.moyai(["run", "-n", "monitor"]);
     assert!(gave.code == 1 && gave.out.contains(&format!("{tell} '")), "{}{}", gave.out, gave.err);
-    assert!(told(&world).is_empty() && !world.path("state/state").exists());
-    // Nor with a state that is there: the next run tells it, and only once.
+    assert!(reports(&world).is_empty() && !world.path("state/state").exists());
+    // A dry run changes no existing state either: the next run reports the site, once.
     world.run("state::set(`any`, 1);").ok();
     world.moyai(["run", "-n", "monitor"]).failed(1);
     world.moyai(["run", "monitor"]).failed(1);
-    assert_eq!(told(&world).len(), 1);
+    assert_eq!(reports(&world).len(), 1);
 }
 
 #[test]
-fn many_failures_are_one_message() {
+fn many_failures_are_reported_in_one_message() {
     let web = Web::start();
     let world = World::new();
-    let tell = teller(&world, "tell");
+    let tell = notifier(&world, "tell");
     let sites: String = (0..40).map(|n| format!("#{{ name: \"n{n}\", url: \"{}\" }},", web.url("/404"))).collect();
     config(&world, &format!("const TELL = [\"{tell}\"]; const SITES = [{sites}];"));
     world.moyai(["run", "monitor"]).failed(1);
-    let told = told(&world);
-    assert!(told.len() == 1 && told[0].matches(" is sick: status 404").count() == 40, "{told:?}");
+    let reports = reports(&world);
+    assert!(reports.len() == 1 && reports[0].matches(" is sick: status 404").count() == 40, "{reports:?}");
 }
 
 #[test]
-fn a_sick_site_is_asked_again_in_the_same_run_before_it_counts() {
+fn a_down_site_is_checked_again_in_the_same_run_before_it_counts() {
     let web = Web::start();
     let world = World::new();
     let once = web.url("/once");
@@ -290,10 +290,10 @@ fn a_sick_site_is_asked_again_in_the_same_run_before_it_counts() {
 }
 
 #[test]
-fn while_nothing_outside_answers_nothing_is_told_of_sites_that_do_not() {
+fn no_site_is_reported_down_while_the_network_is_down() {
     let web = Web::start();
     let world = World::new();
-    let tell = teller(&world, "tell");
+    let tell = notifier(&world, "tell");
     let write = |outside: &str| {
         config(&world, &format!(
             "const TELL = [\"{tell}\"]; const OUTSIDE = [\"http://127.0.0.1:1/\", \"{outside}\"];
@@ -302,17 +302,17 @@ fn while_nothing_outside_answers_nothing_is_told_of_sites_that_do_not() {
             web.url("/500")
         ));
     };
-    // What does answer is still judged.
+    // Answers that arrive are still judged.
     write("http://127.0.0.1:2/");
     assert_eq!(rows(&world), ["far offline ", "near sick status 500, it says \"broken\""]);
-    assert_eq!(told(&world), ["near is sick: status 500, it says \"broken\""]);
+    assert_eq!(reports(&world), ["near is sick: status 500, it says \"broken\""]);
     write(&web.url("/404"));
     world.moyai(["run", "monitor"]).failed(1);
-    assert_eq!(told(&world).last().unwrap(), "far is sick: timed out after 0.2 s");
+    assert_eq!(reports(&world).last().unwrap(), "far is sick: timed out after 0.2 s");
 }
 
 #[test]
-fn in_a_window_of_maintenance_nothing_counts() {
+fn nothing_is_reported_during_a_maintenance_window() {
     let web = Web::start();
     let world = World::new();
     config(&world, &format!(
@@ -323,7 +323,7 @@ fn in_a_window_of_maintenance_nothing_counts() {
     // 2026-12-01 is a Tuesday.
     assert_eq!(at(&world, "2026-12-01 03:00").ok(), "");
     assert_eq!(at(&world, "2026-12-01 03:59").ok(), "");
-    // Nobody is in TELL: what is told is printed, with its time.
+    // TELL is empty: reports are printed with their time.
     let gone = "is sick: status 404, it says \"nothing here\"\n";
     for (time, site) in [("2026-12-01 05:10", "a"), ("2026-12-01 05:30", "b")] {
         let out = at(&world, time).out;
@@ -341,10 +341,10 @@ fn in_a_window_of_maintenance_nothing_counts() {
 }
 
 #[test]
-fn a_report_that_did_not_arrive_is_sent_in_the_next_run_and_keeps_no_other_from_it() {
+fn an_undelivered_report_is_resent_in_the_next_run_without_blocking_others() {
     let web = Web::start();
     let world = World::new();
-    let tell = teller(&world, "tell");
+    let tell = notifier(&world, "tell");
     let later = world.path("later").display().to_string();
     let write = |path: &str| {
         config(
@@ -359,40 +359,40 @@ fn a_report_that_did_not_arrive_is_sent_in_the_next_run_and_keeps_no_other_from_
     let Gave { out, err, code } = at(&world, "2026-12-01 03:00");
     assert_eq!(code, 1);
     assert!(err.contains(&format!("the report did not arrive: {later}: program `{later}` was not found")), "{err}");
-    // So that cron mails it at least.
+    // So at least cron mails it.
     assert_eq!(out, "a is sick: status 404, it says \"nothing here\"\n");
-    assert_eq!(told(&world).len(), 1);
-    teller(&world, "later");
+    assert_eq!(reports(&world).len(), 1);
+    notifier(&world, "later");
     write("/ok");
     at(&world, "2026-12-01 03:05:30").ok();
-    // Of one target the older report comes first. The other target is reported to at the same time.
+    // Each target gets its older report first. The other target is notified in parallel.
     let text = read(world.path("told"));
     assert_eq!(text.matches("a is sick").count(), 2, "{text}");
     assert_eq!(text.matches("a is fine again after 5 min").count(), 2, "{text}");
     assert!(text.lines().last().unwrap().contains("a is fine again"), "{text}");
     at(&world, "2026-12-01 03:10").ok();
-    assert_eq!(told(&world).len(), 4);
+    assert_eq!(reports(&world).len(), 4);
 }
 
-/// The alarm of the rules is for a script that cannot tell for itself.
+/// The alarm in the rules is for scripts that cannot report for themselves.
 #[test]
-fn a_sick_site_is_told_by_the_monitor_and_not_by_the_alarm_as_well() {
+fn a_down_site_is_reported_by_the_monitor_and_raises_no_alarm() {
     let web = Web::start();
     let world = World::new();
-    let (tell, alarm) = (teller(&world, "tell"), world.program("alarm", "#!/bin/sh\necho \"$1\" >>rung\n"));
+    let (tell, alarm) = (notifier(&world, "tell"), world.program("alarm", "#!/bin/sh\necho \"$1\" >>rung\n"));
     world.script("rules", &format!("every(\"* * * * *\", \"monitor\"); alarm(\"{alarm}\");"));
     let sites = format!("const SITES = #{{ \"{}\": \"\" }};", web.url("/500"));
     config(&world, &format!("const TELL = [\"{tell}\"]; {sites}"));
     world.moyai(["run", "monitor"]).failed(1);
-    assert!(told(&world).len() == 1 && !world.path("rung").exists(), "{:?}", told(&world));
-    // A report that does not arrive is one that it cannot tell.
+    assert!(reports(&world).len() == 1 && !world.path("rung").exists(), "{:?}", reports(&world));
+    // An undelivered report counts as one that the script cannot send.
     config(&world, &format!("const TELL = [\"/not/there\"]; const REMIND = \"1s\"; {sites}"));
     world.moyai(["run", "monitor", "--at", "2030-01-01"]).failed(1);
     assert!(read(world.path("rung")).contains("the report did not arrive"), "{}", read(world.path("rung")));
 }
 
 #[test]
-fn json_is_json_without_sites_too() {
+fn json_output_is_valid_without_sites() {
     let world = World::new();
     assert_eq!(world.moyai(["run", "monitor", "--json"]).ok(), "[]\n");
 }

@@ -1,14 +1,14 @@
-//! `nginx::`: what scripts get from configurations, messages and a nginx that is a shell script.
+//! `nginx::`: results for configurations, messages, and an nginx that is a shell script.
 
 use crate::common::World;
 
-/// A world with a nginx that was built for its folder; `body` is what it does besides `-V`.
+/// Creates a world with an nginx built for its directory. `body` is its behaviour apart from `-V`.
 fn nginx(body: &str) -> World {
     let world = World::new();
-    let folder = world.folder.path().display().to_string();
+    let dir = world.dir.path().display().to_string();
     let text = format!(
-        "#!/bin/sh\ncd {folder} || exit\nif [ \"$1\" = -V ]; then\n\
-         echo \"nginx version: nginx/1.22.1\nconfigure arguments: --with-cc-opt='-g -O2' --prefix={folder} --conf-path={folder}/nginx.conf --pid-path={folder}/nginx.pid\" >&2; exit; fi\n\
+        "#!/bin/sh\ncd {dir} || exit\nif [ \"$1\" = -V ]; then\n\
+         echo \"nginx version: nginx/1.22.1\nconfigure arguments: --with-cc-opt='-g -O2' --prefix={dir} --conf-path={dir}/nginx.conf --pid-path={dir}/nginx.pid\" >&2; exit; fi\n\
          echo \"$*\" >>calls\n{body}\n"
     );
     world.program("bin/nginx", &text);
@@ -19,10 +19,10 @@ fn nginx(body: &str) -> World {
 const TEST: &str = "let t = nginx::test(); print(`${t.ok}|${t.message}|${t.file}|${t.line}|${t.missing}`);";
 
 #[test]
-fn a_missing_name_is_told_with_its_place_and_without_the_port() {
+fn a_missing_name_is_reported_with_its_position_and_without_the_port() {
     for (message, missing) in [
         (r#"nginx: [emerg] host not found in upstream "site-a" in /etc/nginx/conf.d/a b.conf:3"#, "site-a"),
-        // As a build writes it whose error log is standard error; behind `server NAME:PORT;`.
+        // The message of a build whose error log is standard error, after `server NAME:PORT;`.
         (
             r#"2026/11/24 00:35:41 [emerg] 728#728: host not found in upstream "site-b:81" in /etc/nginx/conf.d/a b.conf:3"#,
             "site-b",
@@ -39,7 +39,7 @@ fn a_missing_name_is_told_with_its_place_and_without_the_port() {
 }
 
 #[test]
-fn another_mistake_has_no_missing_name_and_a_good_test_has_its_warnings() {
+fn other_errors_name_no_missing_host_and_a_valid_test_keeps_warnings() {
     let world = nginx("echo 'nginx: [emerg] unknown directive \"foo\" in /x:7' >&2; exit 1");
     assert_eq!(world.run_with_bin(&[], TEST).ok(), "false|unknown directive \"foo\" in /x:7|/x|7|\n");
     let world = nginx("echo 'nginx: [emerg] open() \"/x\" failed (2: No such file or directory)' >&2; exit 1");
@@ -51,7 +51,7 @@ fn another_mistake_has_no_missing_name_and_a_good_test_has_its_warnings() {
 }
 
 #[test]
-fn a_configuration_that_does_not_test_is_never_reloaded() {
+fn an_invalid_configuration_is_never_reloaded() {
     let world = nginx(
         "[ \"$1\" = -t ] || exit 0; echo 'nginx: [emerg] host not found in upstream \"blog\" in /x:7' >&2; exit 1",
     );
@@ -62,10 +62,10 @@ fn a_configuration_that_does_not_test_is_never_reloaded() {
 }
 
 #[test]
-fn under_a_dry_run_a_reload_is_a_line_and_nothing_is_tested() {
+fn a_dry_run_prints_the_reload_and_tests_nothing() {
     let world = nginx("exit 1");
     let out = world.run_with_bin(&["-n"], "nginx::reload();").ok();
-    // No master runs for this folder.
+    // No master process runs for this directory.
     assert!(
         ["set -euo pipefail\nnginx -t\nnginx\n", "set -euo pipefail\nnginx -t\nsystemctl start nginx\n"]
             .contains(&out.as_str()),
@@ -75,7 +75,7 @@ fn under_a_dry_run_a_reload_is_a_line_and_nothing_is_tested() {
 }
 
 #[test]
-fn a_stale_pid_file_is_no_running_nginx() {
+fn a_stale_pid_file_does_not_count_as_a_running_nginx() {
     let world = nginx("exit 1");
     let own = std::process::id().to_string();
     for pid in ["", "x", "999999999", own.as_str()] {
@@ -85,13 +85,13 @@ fn a_stale_pid_file_is_no_running_nginx() {
 }
 
 #[test]
-fn a_file_that_is_not_there_cannot_be_compared() {
+fn a_missing_file_cannot_be_compared() {
     let err = nginx("").run_with_bin(&[], "nginx::older_than(\"/nowhere/hosts\");").failed(1);
     assert!(err.contains("check `/nowhere/hosts`: no such file or directory"), "{err}");
 }
 
 #[test]
-fn the_sites_are_found_through_includes_upstreams_quotes_and_comments() {
+fn sites_are_found_through_includes_upstreams_quotes_and_comments() {
     let world = nginx("");
     world.file(
         "nginx.conf",
@@ -116,16 +116,16 @@ fn the_sites_are_found_through_includes_upstreams_quotes_and_comments() {
             "for s in nginx::sites() { print(`${s.server}|${s.upstream}|${s.port}|${s.file}|${s.line}`); }",
         )
         .ok();
-    let folder = world.folder.path().display().to_string();
-    // A port where nginx asks over plain http: not php's, not that of https, grpc or a stream.
+    let dir = world.dir.path().display().to_string();
+    // The ports for plain HTTP, without those of php, https, grpc and streams.
     let want = "~^(www\\.)?a\\.example$|one|8080|nginx.conf|4\n~^(www\\.)?a\\.example$|two|80|nginx.conf|6\n~^(www\\.)?a\\.example$|php||sites/a.conf|2\n\
                 ~^(www\\.)?a\\.example$|::1||sites/a.conf|4\n~^(www\\.)?a\\.example$|g||sites/a.conf|5\n\
                 b.example *.b.example|Blog|80|sites/b.conf|4\n|db||nginx.conf|12\n";
-    assert_eq!(out.replace(&format!("{folder}/"), ""), want);
+    assert_eq!(out.replace(&format!("{dir}/"), ""), want);
 }
 
 #[test]
-fn a_configuration_that_includes_itself_or_is_not_closed_is_read_to_an_end() {
+fn reading_a_recursive_or_unclosed_configuration_ends() {
     let world = nginx("");
     world.file(
         "nginx.conf",
@@ -139,7 +139,7 @@ fn a_configuration_that_includes_itself_or_is_not_closed_is_read_to_an_end() {
 }
 
 #[test]
-fn a_main_file_that_is_not_there_is_an_error() {
+fn a_missing_main_file_is_an_error() {
     let world = nginx("");
     std::fs::remove_file(world.path("nginx.conf")).unwrap();
     assert!(world.run_with_bin(&[], "nginx::sites();").failed(1).contains("nginx.conf`: no such file or directory"));
@@ -148,11 +148,11 @@ fn a_main_file_that_is_not_there_is_an_error() {
 const PLACE: &str = "let p = nginx::place(\"example.jp\"); print(`${p.file}|${p.link}`);";
 
 #[test]
-fn a_site_belongs_where_the_configuration_looks() {
+fn a_new_site_goes_where_the_configuration_includes_it() {
     let world = nginx("");
-    let folder = format!("{}/", world.folder.path().display());
-    for folder in ["sites-available", "sites-enabled", "conf.d", "only"] {
-        std::fs::create_dir(world.path(folder)).unwrap();
+    let dir = format!("{}/", world.dir.path().display());
+    for dir in ["sites-available", "sites-enabled", "conf.d", "only"] {
+        std::fs::create_dir(world.path(dir)).unwrap();
     }
     for (includes, place) in [
         // Debian, nginx.org, and Debian with another pattern.
@@ -162,12 +162,12 @@ fn a_site_belongs_where_the_configuration_looks() {
         ),
         ("include mime.types; include conf.d/*.conf;", "conf.d/example.jp.conf|"),
         ("include sites-enabled/*.conf;", "sites-available/example.jp.conf|sites-enabled/example.jp.conf"),
-        // A link in a folder without its pair would not be one.
+        // A link in a directory without its counterpart would not count.
         ("include only/*.jp;", "only/example.jp|"),
         ("include nowhere/*.conf; include only/*;", "only/example.jp|"),
     ] {
         world.file("nginx.conf", format!("events {{}}\nhttp {{ {includes} }}\n"));
-        assert_eq!(world.run_with_bin(&[], PLACE).ok().replace(&folder, ""), format!("{place}\n"), "{includes}");
+        assert_eq!(world.run_with_bin(&[], PLACE).ok().replace(&dir, ""), format!("{place}\n"), "{includes}");
     }
     for includes in [
         "",
@@ -184,7 +184,7 @@ fn a_site_belongs_where_the_configuration_looks() {
             ),
             "{err}"
         );
-        assert!(err.contains(&format!("help: write `include {folder}conf.d/*.conf;`")), "{err}");
+        assert!(err.contains(&format!("help: write `include {dir}conf.d/*.conf;`")), "{err}");
     }
     for name in ["", ".hidden", "../x", "a/b"] {
         let err = world.run_with_bin(&[], &format!("nginx::place(\"{name}\");")).failed(1);
@@ -193,7 +193,7 @@ fn a_site_belongs_where_the_configuration_looks() {
 }
 
 #[test]
-fn a_site_tells_where_it_can_be_asked() {
+fn each_site_lists_the_addresses_it_listens_on() {
     let world = nginx("");
     world.file(
         "nginx.conf",
@@ -207,8 +207,7 @@ fn a_site_tells_where_it_can_be_asked() {
     );
 }
 
-/// What a configuration is made of: the names of its directives, without their parameters. Rules
-/// of access may be any number.
+/// Returns the names of all directives without parameters. The number of access rules may vary.
 fn skeleton(directives: &[moyai::host::nginx::config::Directive]) -> String {
     let mut names: Vec<String> = Vec::new();
     for directive in directives {
@@ -222,8 +221,8 @@ fn skeleton(directives: &[moyai::host::nginx::config::Directive]) -> String {
     names.join(" ")
 }
 
-/// Gives a site's text for each value of one option, with the shipped template in one process; none
-/// where it was refused.
+/// Returns a site's text for each value of one option, or none if it was refused. One process renders all with the
+/// built-in template.
 fn texts(world: &World, option: &str, values: &[String]) -> Vec<Option<std::path::PathBuf>> {
     world.file("values", serde_json::to_string(values).unwrap());
     world.script(
@@ -242,7 +241,7 @@ for (value, i) in cmd(`cat values`).json() {
 }
 
 #[test]
-fn no_value_of_any_option_adds_a_directive() {
+fn no_option_value_can_add_a_directive() {
     use proptest::strategy::{Strategy, ValueTree};
     let world = World::new();
     let mut values: Vec<String> = [
@@ -284,7 +283,7 @@ fn no_value_of_any_option_adds_a_directive() {
     .map(str::to_owned)
     .into();
     values.extend(["a", "1", "a;", "$", "\\", "\"", "a.", "1,"].map(|part| part.repeat(10_000 / part.len())));
-    // What is near enough to a good value to be one now and then.
+    // Values close enough to valid ones that some of them are accepted.
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     for form in [r#"[a-z0-9.:/,]{0,3}([;{}#"'\\$ \n]|[ -~]){0,4}[a-z0-9]{0,3}"#, r#"[0-9a-z.]{1,4}[;{}#"'\\$ \n]?"#] {
         let strategy = proptest::string::string_regex(form).unwrap();
@@ -322,10 +321,10 @@ fn no_value_of_any_option_adds_a_directive() {
 }
 
 #[test]
-fn a_bad_value_is_one_sentence_and_nothing_is_written() {
+fn a_bad_value_is_reported_in_one_sentence_and_nothing_is_written() {
     let world = nginx("");
-    for folder in ["sites-available", "sites-enabled"] {
-        std::fs::create_dir(world.path(folder)).unwrap();
+    for dir in ["sites-available", "sites-enabled"] {
+        std::fs::create_dir(world.path(dir)).unwrap();
     }
     world.file("nginx.conf", "http { include sites-enabled/*; }");
     let long = "a".repeat(10_000);
@@ -361,9 +360,9 @@ fn a_bad_value_is_one_sentence_and_nothing_is_written() {
 }
 
 #[test]
-fn a_binary_says_once_how_it_was_built_and_again_when_it_is_replaced() {
+fn nginx_build_options_are_read_once_per_binary() {
     let world = World::new();
-    let directory = world.folder.path().display().to_string();
+    let directory = world.dir.path().display().to_string();
     let build = |conf: &str| {
         let source = format!(
             r#"#include <stdio.h>
@@ -379,7 +378,7 @@ fn a_binary_says_once_how_it_was_built_and_again_when_it_is_replaced() {
         let made = world.path("nginx.made");
         let cc = std::process::Command::new("cc").arg(source).arg("-o").arg(&made).status().unwrap();
         assert!(cc.success());
-        // As a package replaces it: a new file, renamed over the old one.
+        // Replaced by a rename, as a package does it.
         std::fs::rename(made, world.path("bin/nginx")).unwrap();
     };
     let sites = || world.run_with_bin(&[], "print(nginx::servers().map(|server| server.names[0]).join(\" \"));").ok();
@@ -392,7 +391,7 @@ fn a_binary_says_once_how_it_was_built_and_again_when_it_is_replaced() {
     assert_eq!((sites().as_str(), sites().as_str(), asked()), ("old.jp\n", "old.jp\n", 1));
     build("new.conf");
     assert_eq!((sites().as_str(), sites().as_str(), asked()), ("new.jp\n", "new.jp\n", 2));
-    // What is remembered may be lost or spoilt at any time.
+    // The saved options may be lost or damaged at any time.
     world.file("state/state/nginx.built.json", "spoilt");
     assert_eq!((sites().as_str(), asked()), ("new.jp\n", 3));
 }

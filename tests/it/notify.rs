@@ -1,4 +1,4 @@
-//! Reports, to servers that check each request as the real services do (`services.py`).
+//! Reports, against servers that check each request like the real services (`services.py`).
 
 use crate::common::{Gave, World, read};
 use std::collections::BTreeSet;
@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
-/// The services, and a world with the secrets that they want.
+/// The services, and a world with the secrets that they need.
 struct Services {
     world: World,
     port: u16,
@@ -40,7 +40,7 @@ const SECRETS: [(&str, &str); 15] = [
 impl Services {
     fn start() -> Self {
         let world = World::new();
-        // Debian's Python, which has Debian's oauthlib.
+        // Debian's Python has Debian's oauthlib.
         let mut server = Command::new("/usr/bin/python3")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/services.py"))
             .arg(world.path("taken"))
@@ -71,20 +71,20 @@ impl Services {
         self.world.moyai(["run", "send", "--", text])
     }
 
-    /// What is kept is sent.
+    /// Sends the kept reports again.
     fn again(&self, time: &str) -> Gave {
         self.world.script("again", "import \"lib/notify\" as notify; notify::deliver(notify::take([]));");
         self.world.moyai(["run", "again", "--at", time])
     }
 
-    /// What the services took: service and text.
+    /// Returns the accepted reports as service and text.
     fn taken(&self) -> Vec<(String, String)> {
         let text = std::fs::read_to_string(self.world.path("taken")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
-/// The names of [`ALL`].
+/// The names in [`ALL`].
 const NAMES: [&str; 12] = [
     "x", "mastodon", "slack", "discord", "telegram", "ntfy", "webhook", "matrix", "gotify", "pushover", "teams",
     "bluesky",
@@ -110,7 +110,7 @@ fn every_service_takes_a_report() {
     let services = Services::start();
     services.tell(&ALL);
     assert_eq!(services.send(TEXT).ok(), "");
-    // They are asked at the same time.
+    // The services are contacted in parallel.
     let (mut taken, mut expected) = (services.taken(), NAMES.map(|name| (name.to_owned(), TEXT.to_owned())).to_vec());
     taken.sort();
     expected.sort();
@@ -118,7 +118,7 @@ fn every_service_takes_a_report() {
 }
 
 #[test]
-fn a_long_report_is_split_or_cut_as_each_service_counts() {
+fn a_long_report_is_split_or_cut_to_the_limit_of_each_service() {
     let services = Services::start();
     services.tell(&ALL);
     let long: String = (0..300).map(|n| format!("http://なんとか{n}.example.jp/道 is sick: 落ちています、")).collect();
@@ -143,7 +143,7 @@ fn a_long_report_is_split_or_cut_as_each_service_counts() {
 }
 
 #[test]
-fn what_was_taken_without_an_answer_is_not_there_twice() {
+fn a_report_accepted_without_an_answer_is_not_sent_twice() {
     let services = Services::start();
     services.tell(&["x+HOST", "mastodon+HOST"]);
     let err = services.send("is sick [lost]").failed(1);
@@ -152,20 +152,20 @@ fn what_was_taken_without_an_answer_is_not_there_twice() {
     let mut taken: Vec<_> = services.taken().into_iter().map(|(service, _)| service).collect();
     taken.sort();
     assert_eq!(taken, ["mastodon", "x"]);
-    // Nothing is left.
+    // The queue is empty.
     services.again("2026-12-01 04:00").ok();
     assert_eq!(services.taken().len(), 2);
 }
 
 #[test]
-fn a_service_that_is_busy_gets_its_reports_later_and_in_their_order() {
+fn a_busy_service_gets_its_reports_later_in_order() {
     let services = Services::start();
     services.tell(&["slack+HOST"]);
     assert!(services.send("one [busy]").failed(1).contains("status 503: Service Unavailable"));
     services.send("two").ok();
     let taken: Vec<_> = services.taken().into_iter().map(|(_, text)| text).collect();
     assert_eq!(taken, ["one [busy]", "two"]);
-    // Nor does a later one overtake an earlier one that has to wait.
+    // A later report does not overtake an earlier one that has to wait.
     services.tell(&["discord+HOST"]);
     services.send("three [limit]").failed(1);
     services.send("four").ok();
@@ -173,14 +173,14 @@ fn a_service_that_is_busy_gets_its_reports_later_and_in_their_order() {
 }
 
 #[test]
-fn a_service_that_is_busy_for_a_moment_is_asked_again_in_the_same_run() {
+fn a_briefly_busy_service_is_retried_in_the_same_run() {
     let services = Services::start();
     for (text, again, taken) in [("a [busy]", "", 0), ("b [busy]", "\"10ms\"", 1), ("c [limit]", "\"10ms\"", 0)] {
         services.tell(&["discord+HOST"]);
         let config = services.world.path("scripts/config.rhai");
         std::fs::write(&config, read(&config).replace("SEND_AGAIN = []", &format!("SEND_AGAIN = [{again}]"))).unwrap();
         let gave = services.send(text);
-        // Who wants to be left alone for a minute is left alone.
+        // The service asked for a minute's pause and gets it.
         assert_eq!(
             (services.taken().iter().filter(|(_, had)| had == text).count(), gave.code),
             (taken, 1 - taken as i32),
@@ -192,7 +192,7 @@ fn a_service_that_is_busy_for_a_moment_is_asked_again_in_the_same_run() {
 }
 
 #[test]
-fn slack_has_taken_a_report_only_when_it_says_ok() {
+fn slack_accepts_a_report_only_with_ok() {
     let services = Services::start();
     services.tell(&["slack+HOST"]);
     let err = services.send("is sick [proxy]").failed(1);
@@ -209,7 +209,7 @@ fn slack_has_taken_a_report_only_when_it_says_ok() {
 }
 
 #[test]
-fn a_service_that_answers_with_a_web_page_has_taken_nothing() {
+fn a_web_page_as_answer_is_not_a_delivery() {
     let services = Services::start();
     services.tell(&ALL);
     let err = services.send("is down [portal]").failed(1);
@@ -217,7 +217,7 @@ fn a_service_that_answers_with_a_web_page_has_taken_nothing() {
         let found = err.split("; ").any(|part| part.contains(&format!("{name}+")) && part.contains("Please log in"));
         assert!(found, "{name}: {err}");
     }
-    // A webhook of somebody's own may answer anything. The others get it in a later run, once.
+    // A custom webhook may answer anything. The others get the report in a later run, once.
     assert_eq!(services.taken().len(), 0);
     for time in ["2030-12-01 03:00", "2030-12-01 04:00"] {
         services.again(time).ok();
@@ -228,9 +228,9 @@ fn a_service_that_answers_with_a_web_page_has_taken_nothing() {
     }
 }
 
-/// As `LoadCredential=` of systemd.exec(5) has them: a folder of files that only the service can read.
+/// `LoadCredential=` of systemd.exec(5): a directory of files that only the service can read.
 #[test]
-fn secrets_may_be_credentials_of_a_unit() {
+fn secrets_can_be_systemd_credentials() {
     let services = Services::start();
     std::fs::rename(services.world.path("state/secrets"), services.world.path("credentials")).unwrap();
     std::fs::set_permissions(services.world.path("credentials/slack"), std::fs::Permissions::from_mode(0o440)).unwrap();
@@ -244,13 +244,13 @@ fn secrets_may_be_credentials_of_a_unit() {
     assert!(plan.out.contains("/services/<secret>") && !plan.out.contains("slack-token"), "{}", plan.out);
     run(&[]).ok();
     assert_eq!(services.taken(), [("slack".to_owned(), TEXT.to_owned())]);
-    // Without the unit they are not there.
+    // They do not exist outside the unit.
     let err = services.world.moyai(["run", "send", "--", TEXT]).failed(1);
     assert!(err.contains("read the secret `slack`: it does not exist"), "{err}");
 }
 
 #[test]
-fn a_limit_is_waited_for_as_long_as_the_service_says() {
+fn a_rate_limit_is_respected_as_long_as_the_service_demands() {
     let services = Services::start();
     services.tell(&["x+HOST", "discord+HOST"]);
     let err = services.send("[limit]").failed(1);
@@ -264,7 +264,7 @@ fn a_limit_is_waited_for_as_long_as_the_service_says() {
     assert!(err.contains("discord") && !err.contains("x+"), "{err}");
     let err = services.again(&later(720)).failed(1);
     assert!(err.contains("x+"), "{err}");
-    // After two days it is no news.
+    // After two days, the report is outdated.
     services.again(&later(3 * 86_400)).failed(1);
     services.again(&later(4 * 86_400)).ok();
     services.tell(&["x+HOST"]);
@@ -272,7 +272,7 @@ fn a_limit_is_waited_for_as_long_as_the_service_says() {
 }
 
 #[test]
-fn no_answer_silences_a_target_for_longer_than_an_hour_or_keeps_a_report_from_the_others() {
+fn no_answer_can_silence_a_target_for_more_than_an_hour() {
     for wait in ["9223372036854775807", "99999999999999999999", "1e18", "inf", "Fri, 31 Dec 9999 23:59:59 GMT"] {
         let services = Services::start();
         services.tell(&["slack+HOST", "mastodon+HOST"]);
@@ -289,12 +289,12 @@ fn no_answer_silences_a_target_for_longer_than_an_hour_or_keeps_a_report_from_th
 }
 
 #[test]
-fn a_report_that_cannot_be_delivered_is_given_up_loudly_also_when_no_try_is_due() {
+fn dropping_an_undeliverable_report_is_always_an_error() {
     let services = Services::start();
     services.tell(&["slack+HOST"]);
     services.send("lost for ever [wait 99999999999999999999]").failed(1);
     let later = |seconds: i64| (chrono::Local::now() + chrono::TimeDelta::seconds(seconds)).format("%F %T").to_string();
-    // The clock stood still for the service: its last try was a moment ago.
+    // For this service the clock stood still: its last attempt was a moment ago.
     services.again(&later(172_000)).failed(1);
     let err = services.again(&later(172_900)).failed(1);
     assert!(err.contains("given up after two days: lost for ever"), "{err}");
@@ -302,7 +302,7 @@ fn a_report_that_cannot_be_delivered_is_given_up_loudly_also_when_no_try_is_due(
 }
 
 #[test]
-fn what_a_report_has_from_outside_acts_on_no_terminal() {
+fn reports_contain_no_terminal_escapes_from_outside() {
     let world = World::new();
     world.program("bin/tw", "#!/bin/sh\nprintf %s \"$1\" >told\n");
     world.script("config", "const TELL = [\"tw\"];");
@@ -322,7 +322,7 @@ fn what_a_report_has_from_outside_acts_on_no_terminal() {
 }
 
 #[test]
-fn a_wrong_or_missing_secret_is_one_sentence_and_keeps_no_other_from_it() {
+fn a_bad_secret_is_one_sentence_and_blocks_no_other_report() {
     let services = Services::start();
     services.tell(&["x+HOST#nobody", "mastodon+HOST#phone", "fax+HOST", "ntfy+HOST/pier#phone"]);
     let err = services.send(TEXT).failed(1);
@@ -334,14 +334,14 @@ fn a_wrong_or_missing_secret_is_one_sentence_and_keeps_no_other_from_it() {
         assert!(err.contains(part), "{part}\n{err}");
     }
     assert_eq!(services.taken(), [("ntfy".to_owned(), TEXT.to_owned())]);
-    // Once the secret is there, the report goes out.
+    // The report is sent once the secret exists.
     std::fs::write(services.world.path("state/secrets/phone"), "mastodon-token\n").unwrap();
     services.again("2026-12-01 03:00").failed(1);
     assert!(services.taken().contains(&("mastodon".to_owned(), TEXT.to_owned())));
 }
 
 #[test]
-fn no_secret_is_shown_by_a_dry_run_a_trace_or_an_error() {
+fn dry_runs_traces_and_errors_show_no_secret() {
     let services = Services::start();
     services.tell(&ALL);
     services.world.script("send", "import \"lib/notify\" as notify; notify::send(args[0]);");
@@ -355,7 +355,7 @@ fn no_secret_is_shown_by_a_dry_run_a_trace_or_an_error() {
         }
     }
     assert_eq!(services.taken().len(), NAMES.len(), "the dry run sends nothing");
-    // A secret that others may read is refused.
+    // A secret that others can read is refused.
     std::fs::set_permissions(services.world.path("state/secrets/slack"), std::fs::Permissions::from_mode(0o644))
         .unwrap();
     services.tell(&["slack+HOST"]);
@@ -363,7 +363,7 @@ fn no_secret_is_shown_by_a_dry_run_a_trace_or_an_error() {
 }
 
 #[test]
-fn a_mail_has_a_subject_of_ascii_and_a_body_of_utf_8_and_programs_get_the_text() {
+fn mails_have_an_ascii_subject_and_utf_8_body_and_programs_get_text() {
     let world = World::new();
     for (name, text) in
         [("sendmail", "#!/bin/sh\necho \"$@\" >mail; cat >>mail\n"), ("logger", "#!/bin/sh\necho \"$@\" >log\n")]
@@ -383,9 +383,9 @@ fn a_mail_has_a_subject_of_ascii_and_a_body_of_utf_8_and_programs_get_the_text()
     assert_eq!(read(world.path("log")), "-t moyai -- ALARM: 舫い\n.\nis sick\n");
 }
 
-/// A login page in between answers 200 to everything; nginx sends http to https.
+/// A captive login page answers 200 to everything, and nginx redirects http to https.
 #[test]
-fn a_report_that_only_seems_to_have_arrived_is_kept() {
+fn a_report_that_only_seems_delivered_is_kept() {
     use crate::web::{Web, hex};
     let services = Services::start();
     let web = Web::start();
@@ -411,12 +411,12 @@ fn a_report_that_only_seems_to_have_arrived_is_kept() {
         let err = services.send("is down").failed(1);
         assert!(err.contains(why), "{target}: {err}");
         let asked = web.asked.lock().unwrap().len();
-        // It is kept, and sent again.
+        // It is kept and sent again.
         assert!(services.again("2030-12-01 03:00").failed(1).contains(why), "{target}");
         assert!(web.asked.lock().unwrap().len() > asked, "{target}");
     }
     assert!(web.asked.lock().unwrap().iter().all(|request| request.starts_with("POST ")));
-    // An alarm of the rules as well.
+    // The same holds for an alarm in the rules.
     services.world.script("rules", &format!("alarm(\"{}\");", web.url(&format!("/to/301/{}", hex(b"/ok")))));
     services.world.script("config", "");
     let err = services.world.run("die(`broken`);").failed(1);
@@ -424,10 +424,10 @@ fn a_report_that_only_seems_to_have_arrived_is_kept() {
 }
 
 #[test]
-fn targets_that_do_not_answer_are_asked_side_by_side() {
+fn targets_that_do_not_answer_are_tried_in_parallel() {
     let services = Services::start();
     let web = crate::web::Web::start();
-    // The server answers when all of them ask.
+    // The server answers when all targets have connected.
     let targets: Vec<String> = (0..40).map(|n| format!("\"{}\"", web.url(&format!("/meet-post/{n}")))).collect();
     services.world.script(
         "config",
@@ -442,9 +442,9 @@ fn targets_that_do_not_answer_are_asked_side_by_side() {
     assert_eq!(web.asked.lock().unwrap().len(), 40);
 }
 
-/// A password in an address of config.rhai is nobody's who reads a report, a log or the history.
+/// No reader of a report, a log or the history may see a password from an address in config.rhai.
 #[test]
-fn a_password_in_an_address_is_shown_nowhere() {
+fn a_password_in_an_address_is_never_shown() {
     let world = World::new();
     let web = crate::web::Web::start();
     world.program("bin/tw", "#!/bin/sh\nprintf '%s\\n' \"$1\" >>told\n");
@@ -454,10 +454,10 @@ fn a_password_in_an_address_is_shown_nowhere() {
     let gave = world.moyai(["run", "-x", "-v", "monitor", "--json"]);
     let plan = world.moyai(["run", "-n", "monitor"]);
     let history = [world.moyai(["history"]).out, read(world.path("state/history.jsonl"))].concat();
-    let told = read(world.path("told"));
+    let reported = read(world.path("told"));
     assert!(
-        told.contains("http://me:<secret>@127.0.0.1:") && gave.out.contains("\"http://me:<secret>@127.0.0.1:"),
-        "{told}{}",
+        reported.contains("http://me:<secret>@127.0.0.1:") && gave.out.contains("\"http://me:<secret>@127.0.0.1:"),
+        "{reported}{}",
         gave.out
     );
     for (what, text) in [
@@ -466,7 +466,7 @@ fn a_password_in_an_address_is_shown_nowhere() {
         ("plan", &plan.out),
         ("errors", &plan.err),
         ("history", &history),
-        ("report", &told),
+        ("report", &reported),
     ] {
         assert!(!text.contains("hunter2") && !text.contains('\u{202e}'), "{what}: {text}");
     }
@@ -475,13 +475,13 @@ fn a_password_in_an_address_is_shown_nowhere() {
     assert!(!kept.contains("hunter2"), "{kept}");
 }
 
-/// The same for what others read: the status page, metrics, the digest, Nagios, and for the addresses of proxies.
+/// The same for other readers: the status page, metrics, the digest, Nagios, and proxy addresses.
 #[test]
-fn a_password_in_an_address_is_on_no_page_and_in_no_metrics_digest_or_plugin_line() {
+fn pages_metrics_digests_and_plugin_output_show_no_password_of_an_address() {
     let world = World::new();
     let web = crate::web::Web::start();
     let metrics = world.path("moyai.prom");
-    // The second has characters that an address must have encoded, and no name of its own.
+    // The second one has characters that an address must encode, and no name.
     let sites = format!(
         "[`http://me:hunter2@127.0.0.1:{0}/404`, `http://me:hun/ter2@127.0.0.1:{0}/500`, #{{ name: `far`, url: `http://far.test/` }},
           #{{ name: `on`, url: `{1}` }}, #{{ name: `token`, url: `{2}?token=hunter2` }}]",
@@ -518,7 +518,7 @@ fn a_password_in_an_address_is_on_no_page_and_in_no_metrics_digest_or_plugin_lin
     for name in ["far", "on", &format!("http://me:hunter2@127.0.0.1:{}/404", web.port), "http://me:hunter2@no-such"] {
         all.push(("nagios", format!("{:?}", run(&["run", "-x", "monitor", "--nagios", name]))));
     }
-    // The monitor's own lines are for the administrator, who wrote the token. Others get none.
+    // The monitor's own lines may show the token to the administrator, who wrote it. Other output may not.
     all.push(("monitor", format!("{monitor:?}").replace("?token=hunter2", "")));
     all.push(("history", run(&["history"]).out));
     all.push(("check", format!("{:?}", run(&["check", "config"]))));
@@ -527,9 +527,9 @@ fn a_password_in_an_address_is_on_no_page_and_in_no_metrics_digest_or_plugin_lin
     }
 }
 
-/// A mask that knows only the secret itself would not find it in Base64 or in JSON.
+/// A mask for only the secret itself would miss it in Base64 or in JSON.
 #[test]
-fn a_secret_is_masked_in_each_form_that_a_request_has() {
+fn secrets_are_masked_in_every_encoding_that_requests_use() {
     let world = World::new();
     world.script("test", "let key = secret(`key`); http::post(`http://127.0.0.1:1/`, #{ text: key }, #{ basic: `me:${key}` }); print(#{ a: key }.to_json());");
     for words in [&["run", "-n", "test"][..], &["run", "-x", "test"]] {
@@ -541,7 +541,7 @@ fn a_secret_is_masked_in_each_form_that_a_request_has() {
 }
 
 #[test]
-fn a_secret_is_read_from_a_variable_that_a_shell_can_export() {
+fn a_secret_can_be_an_exported_shell_variable() {
     let world = World::new();
     world.script("test", "print(secret(`x-consumer-key`).len());");
     for name in ["MOYAI_SECRET_X_CONSUMER_KEY", "MOYAI_SECRET_x_consumer_key", "MOYAI_SECRET_x-consumer-key"] {
@@ -553,7 +553,7 @@ fn a_secret_is_read_from_a_variable_that_a_shell_can_export() {
 }
 
 #[test]
-fn while_the_rules_are_broken_a_failure_still_reaches_somebody() {
+fn a_failure_is_reported_although_the_rules_are_broken() {
     let world = World::new();
     let rung = world.program("rung", "#!/bin/sh\necho \"$1\" >>heard\n");
     world.script(
@@ -563,7 +563,7 @@ fn while_the_rules_are_broken_a_failure_still_reaches_somebody() {
     world.run("die(`broken`);").failed(1);
     let heard = read(world.path("heard"));
     assert!(heard.contains("`moyai run test` failed: broken") && heard.lines().count() == 1, "{heard}");
-    // The same where the call follows the broken statement, and a quote has no end.
+    // The same if the call follows the broken statement, and a quote is not closed.
     let text = format!("let a = \"alarm(`/not/this`)\"; every(`0 3`, `x` `y`); alarm (`{rung}`); /* `");
     world.script("rules", &format!("every(\"0 3 * * *, `backup`);\n{text}"));
     world.run("die(`broken`);").failed(1);
@@ -572,7 +572,7 @@ fn while_the_rules_are_broken_a_failure_still_reaches_somebody() {
 }
 
 #[test]
-fn a_thousand_sites_that_fail_at_once_are_one_post_to_each_service() {
+fn a_thousand_simultaneous_failures_are_one_post_per_service() {
     let services = Services::start();
     let web = crate::web::Web::start();
     let sites: String =

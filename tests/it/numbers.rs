@@ -3,10 +3,10 @@
 use crate::common::{World, read};
 use std::process::{Command, Stdio};
 
-/// promtool(1), which `tests/run` puts there if it is not installed.
+/// promtool(1). `tests/run` puts it there if it is not installed.
 const PROMTOOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/promtool");
 
-/// Sites whose names are odd, and two that are one once their secrets are left out.
+/// Configures sites with odd names, and two that differ only in their secrets.
 fn config(world: &World, metrics: &str) {
     let tell = world.program("tell", "#!/bin/sh\necho \"$1\" >>told\n");
     world.script(
@@ -25,7 +25,7 @@ fn monitor(world: &World) -> crate::common::Gave {
 }
 
 #[test]
-fn the_metrics_have_each_site_once_and_no_secret() {
+fn metrics_contain_each_site_once_and_no_secret() {
     let world = World::new();
     let path = world.path("moyai.prom").display().to_string();
     config(&world, &path);
@@ -47,14 +47,14 @@ fn the_metrics_have_each_site_once_and_no_secret() {
     assert!(!text.contains("hush"), "{text}");
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o644, "node_exporter reads it");
-    // The run itself is in the next one.
+    // The next file includes the run itself.
     monitor(&world);
     assert!(read(&path).contains("moyai_run_exit_code{script=\"monitor\"} 1"));
 }
 
 #[test]
 #[ignore = "needs promtool: tests/run"]
-fn promtool_finds_nothing_wrong_with_the_metrics() {
+fn promtool_accepts_the_metrics() {
     let world = World::new();
     let path = world.path("moyai.prom").display().to_string();
     config(&world, &path);
@@ -73,7 +73,7 @@ fn promtool_finds_nothing_wrong_with_the_metrics() {
 }
 
 #[test]
-fn a_metrics_file_that_cannot_be_written_is_one_warning_and_keeps_no_report() {
+fn an_unwritable_metrics_file_is_one_warning_and_blocks_no_report() {
     let world = World::new();
     let path = world.path("no/such/moyai.prom").display().to_string();
     config(&world, &path);
@@ -94,7 +94,7 @@ fn a_metrics_file_that_cannot_be_written_is_one_warning_and_keeps_no_report() {
 }
 
 #[test]
-fn the_status_page_has_its_numbers_as_json() {
+fn the_status_page_numbers_are_available_as_json() {
     let world = World::new();
     config(&world, "");
     monitor(&world);

@@ -1,10 +1,10 @@
-//! Every older hint, obeyed: the wrong script, a part of its hint, the script that follows the hint, and what that
-//! one prints. Newer hints are in slips.rs.
+//! Tests older hints: the wrong script, a part of its hint, the script that follows the hint, and its output. Newer
+//! hints are in slips.rs.
 
 use crate::common::World;
 
 const HINTS: &[(&str, &str, &str, &str)] = &[
-    // Words of a shell in a command.
+    // Shell syntax in a command.
     (
         r#"cmd(`sort note > out`).run();"#,
         ".to_file",
@@ -104,7 +104,7 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
         r#"let list = ["a", "b"]; print($(`echo x${list.join(" ")}`));"#,
         "xa b\n",
     ),
-    // Commands of a shell.
+    // Shell commands.
     (r#"cmd(`cd logs`).run();"#, ".dir(\"logs\")", r#"print(cmd(`ls a.log`).dir("logs").read());"#, "a.log\n"),
     (
         r#"cmd(`export LANG=C`).run();"#,
@@ -344,7 +344,7 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
 ];
 
 #[test]
-fn every_older_hint_obeyed_does_what_was_meant() {
+fn every_older_hint_works_when_followed() {
     let mut failed = Vec::new();
     for (wrong, help, right, printed) in HINTS {
         let world = World::new();

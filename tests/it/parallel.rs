@@ -4,7 +4,7 @@ use crate::common::{World, gave};
 use std::time::{Duration, Instant};
 
 #[test]
-fn results_keep_their_order_and_every_error_has_its_element() {
+fn results_keep_their_order_and_every_error_names_its_element() {
     let world = World::new();
     let add = "let plus = 10; print([3, 1, 2].par_map(|n| { sleep(n.to_float() / 50.0); n + plus }));";
     assert_eq!(world.run(add).ok(), "[13, 11, 12]\n");
@@ -15,7 +15,7 @@ fn results_keep_their_order_and_every_error_has_its_element() {
 }
 
 #[test]
-fn work_is_done_at_once_but_by_no_more_than_the_limit() {
+fn work_runs_in_parallel_up_to_the_limit() {
     let world = World::new();
     let most = "let dir = file::temp_dir();
         let seen = (1..=8).collect().par_map(3, |n| {
@@ -28,7 +28,7 @@ fn work_is_done_at_once_but_by_no_more_than_the_limit() {
 }
 
 #[test]
-fn a_signal_ends_all_of_it() {
+fn a_signal_ends_all_parallel_work() {
     let world = World::new();
     world.script("test", "[1, 2, 3, 4].par_each(2, |n| { cmd(`touch begun${n}`).run(); cmd(`sleep 1000`).run(); });");
     let mut child = world.command(["run", "test"]).stderr(std::process::Stdio::null()).spawn().unwrap();
@@ -48,7 +48,7 @@ fn a_signal_ends_all_of_it() {
 }
 
 #[test]
-fn trace_lines_stay_whole_and_nothing_is_drawn_where_nobody_looks() {
+fn trace_lines_stay_complete_and_no_bar_is_drawn_without_a_terminal() {
     let world = World::new();
     let script = "(0..200).to_array().par_each(|n| { cmd(`printf '%s' ${n}`).read(); });"
         .replace("(0..200).to_array()", "cmd(`seq 200`).lines().to_array()");
@@ -63,7 +63,7 @@ fn trace_lines_stay_whole_and_nothing_is_drawn_where_nobody_looks() {
     assert_eq!(world.run(&script).err, "");
 }
 
-/// What the test script shows on a terminal.
+/// Returns the terminal output of the test script.
 fn on_a_terminal(world: &World) -> String {
     let line = format!("stty cols 120; {} run test", crate::common::program());
     let mut terminal = std::process::Command::new("script");
@@ -75,24 +75,24 @@ fn on_a_terminal(world: &World) -> String {
 }
 
 #[test]
-fn a_bar_shows_what_is_being_done_and_bytes_where_they_are_known() {
+fn a_bar_shows_current_work_and_known_byte_counts() {
     let world = World::new();
     let work = "par_map(2, |job| { sleep(`300ms`); job.name });";
     world.script("test", &format!("[#{{ name: `blog`, bytes: 3000000 }}, #{{ name: `shop`, bytes: 1000000 }}, #{{ name: `wiki`, bytes: 0 }}].{work}"));
     let text = on_a_terminal(&world);
-    // Which of two begins first is not settled.
+    // Either of the two may begin first.
     let text = text.replace("shop, blog", "blog, shop");
     for part in ["0 B/4.00 MB", "4.00 MB/4.00 MB", " blog, shop", " wiki"] {
         assert!(text.contains(part), "{part} {text:?}");
     }
-    // Where one is not known they are counted.
+    // Without a known size, items are counted.
     world.script("test", &format!("[#{{ name: `blog`, bytes: 3000000 }}, #{{ name: `shop` }}].{work}"));
     let text = on_a_terminal(&world).replace("shop, blog", "blog, shop");
     assert!(text.contains(" 0/2 blog, shop") && !text.contains("MB"), "{text:?}");
 }
 
 #[test]
-fn on_a_terminal_a_bar_is_drawn_and_what_is_printed_stands_above_it() {
+fn a_terminal_shows_output_above_the_bar() {
     let world = World::new();
     world.script(
         "test",
@@ -101,19 +101,19 @@ fn on_a_terminal_a_bar_is_drawn_and_what_is_printed_stands_above_it() {
     let text = on_a_terminal(&world);
     assert!(text.contains(" 7/8"), "{text:?}");
     let before: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once("line ")?.0)).collect();
-    // Each begins where the bar was cleared away.
+    // Each line begins where the bar was cleared.
     assert!(before.len() == 8 && before.iter().all(|bar| bar.is_empty() || bar.ends_with("\r\u{1b}[2K")), "{text:?}");
 }
 
 #[test]
-fn exit_in_a_closure_ends_the_script() {
+fn exit_in_a_parallel_closure_ends_the_script() {
     let world = World::new();
     assert_eq!(world.run("[1, 2].par_each(1, |n| exit(7)); print(`not this`);").code, 7);
 }
 
-/// Rhai shares what a closure captures, and locks it while one of its methods runs.
+/// Rhai shares captured values and locks them while one of their methods runs.
 #[test]
-fn closures_on_several_threads_call_methods_of_what_they_captured() {
+fn closures_on_several_threads_can_call_methods_of_captured_values() {
     let world = World::new();
     let numbers = "let all = []; for n in 0..64 { all.push(n); }";
     for (given, call, gives) in [
@@ -143,7 +143,7 @@ fn closures_on_several_threads_call_methods_of_what_they_captured() {
 
 #[test]
 #[ignore = "takes a minute: tests/run"]
-fn a_million_calls_with_a_captured_list_and_map_are_right() {
+fn a_million_parallel_calls_with_captured_values_are_correct() {
     let script = "let all = []; for n in 0..1000 { all.push(n); } let list = [1, 2, 3]; let map = #{ a: #{ b: [1] } };
         for turn in 0..1000 {
             let got = all.par_map(|n| list.len() + map.a.b.len() + n);

@@ -1,94 +1,98 @@
-//! The dead man's switch: who is told of a run, whatever becomes of it.
+//! The dead man's switch: every run sends pings, however it ends.
 
 use crate::common::{World, gave};
 use crate::web::Web;
 use std::process::Stdio;
 use std::time::Duration;
 
-/// A world in which the runs of `test` are told, and what else the configuration says.
+/// Creates a world in which runs of `test` send pings, with additional configuration.
 fn world(address: &str, more: &str) -> World {
     let world = World::new();
     world.script("config", &format!("const PINGS = #{{ test: \"{address}\", inner: \"{address}/inner\" }};\n{more}"));
     world
 }
 
-/// The paths that were asked, in their order.
-fn told(web: &Web) -> Vec<String> {
+/// Returns the requested paths in order.
+fn pinged(web: &Web) -> Vec<String> {
     let asked = web.asked.lock().unwrap();
     asked.iter().map(|request| request.split(' ').nth(1).unwrap().to_owned()).collect()
 }
 
 #[test]
-fn each_end_of_a_run_is_told_with_its_exit_code() {
+fn each_end_of_a_run_is_pinged_with_its_exit_code() {
     for (script, code, paths) in [
         ("log(\"all is well\");", 0, &["/id/start", "/id/0"][..]),
         ("exit(3);", 3, &["/id/start", "/id/3"]),
         ("die(\"no\");", 1, &["/id/start", "/id/1"]),
         ("cmd(`no-such-program`).run();", 127, &["/id/start", "/id/127"]),
-        // It has not begun.
+        // The run has not begun.
         ("this does not check", 2, &["/id/2"]),
     ] {
         let web = Web::start();
         let gave = world(&web.url("/id"), "").run(script);
-        assert_eq!((gave.code, told(&web)), (code, paths.iter().map(|path| (*path).to_owned()).collect()), "{script}");
+        assert_eq!(
+            (gave.code, pinged(&web)),
+            (code, paths.iter().map(|path| (*path).to_owned()).collect()),
+            "{script}"
+        );
         assert!(web.last().starts_with("POST /id/") && !gave.err.contains("ping"), "{}", gave.err);
     }
-    // Also one that is not there at all.
+    // A missing script also sends one.
     let web = Web::start();
     world(&web.url("/id"), "").moyai(["run", "test"]).failed(2);
-    assert_eq!(told(&web), ["/id/2"]);
+    assert_eq!(pinged(&web), ["/id/2"]);
 }
 
 #[test]
-fn only_those_that_are_named_are_told_each_for_itself() {
+fn configured_scripts_send_their_own_pings_and_others_none() {
     let web = Web::start();
     let world = world(&web.url("/id"), "");
     world.script("inner", "exit(4);").script("other", "print(\"hello\");");
     assert_eq!(world.moyai(["run", "other"]).ok(), "hello\n");
-    assert_eq!(told(&web), [""; 0]);
+    assert_eq!(pinged(&web), [""; 0]);
     world.run("cmd(`moyai run inner`).accept([4]).run();").ok();
-    assert_eq!(told(&web), ["/id/start", "/id/inner/start", "/id/inner/4", "/id/0"]);
+    assert_eq!(pinged(&web), ["/id/start", "/id/inner/start", "/id/inner/4", "/id/0"]);
 }
 
 #[test]
-fn a_run_that_a_signal_ends_is_told_and_one_that_is_killed_has_only_begun() {
+fn an_interrupted_run_pings_its_end_and_a_killed_run_only_its_start() {
     use rustix::process::{Pid, Signal, kill_process};
     for (signal, end) in [(Signal::TERM, Some("/id/143")), (Signal::KILL, None)] {
         let web = Web::start();
         let world = world(&web.url("/id"), "");
         world.script("test", "sleep(\"60s\");");
         let child = world.command(["run", "test"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        while told(&web).is_empty() {
+        while pinged(&web).is_empty() {
             std::thread::sleep(Duration::from_millis(10));
         }
-        // It listens to signals before it tells that it begins.
+        // The program handles signals before it sends the start ping.
         kill_process(Pid::from_raw(child.id() as i32).unwrap(), signal).unwrap();
         child.wait_with_output().unwrap();
         let mut expected = vec!["/id/start"];
         expected.extend(end);
-        assert_eq!(told(&web), expected);
+        assert_eq!(pinged(&web), expected);
     }
 }
 
 #[test]
-fn a_ping_that_does_not_arrive_is_a_warning_and_changes_nothing_else() {
+fn a_failed_ping_is_only_a_warning() {
     let gave = world("http://127.0.0.1:1/id", "").run("print(\"done\"); exit(5);");
     assert_eq!((gave.out.as_str(), gave.code), ("done\n", 5));
     assert_eq!(gave.err.matches("failed: connection refused").count(), 1, "once: {}", gave.err);
     let web = Web::start();
-    // A service of another form, that does not answer, and wants no beginning.
+    // A service with another form that does not answer and wants no start ping.
     let more = "fn ping(address, what) { if what == \"start\" { \"\" } else { address } }";
     let gave = world(&web.url("/hang"), more).run("print(\"done\");");
     assert!(gave.err.contains("warning: the ping for `test` (0) failed: timed out after 3 s"), "{}", gave.err);
-    assert_eq!((gave.ok().as_str(), told(&web)), ("done\n", vec!["/hang".to_owned(); 2]));
-    // A secret that is not there.
+    assert_eq!((gave.ok().as_str(), pinged(&web)), ("done\n", vec!["/hang".to_owned(); 2]));
+    // A missing secret.
     let gave = world(&web.url("/#nothing"), "").run("print(\"done\");");
     assert!(gave.err.contains("failed: read the secret `nothing`: it does not exist"), "{}", gave.err);
     assert_eq!(gave.ok(), "done\n");
 }
 
 #[test]
-fn a_dry_run_shows_the_pings_without_their_secret_and_sends_none() {
+fn a_dry_run_prints_pings_without_secrets_and_sends_none() {
     let web = Web::start();
     let world = world(&web.url("/#check"), "");
     world.script("test", "file::write(\"there\", \"x\");");
@@ -104,15 +108,15 @@ fn a_dry_run_shows_the_pings_without_their_secret_and_sends_none() {
             "set -euo pipefail\nfalse # write the secret `check` for <secret> below, and remove this line\n{}",
             lines[0]
         )) && plan.ends_with(&format!("{}\n", lines[1]))
-            && told(&web).is_empty(),
+            && pinged(&web).is_empty(),
         "{plan}"
     );
     run(&[]).ok();
-    assert_eq!(told(&web), ["/hunter2/start", "/hunter2/0"]);
+    assert_eq!(pinged(&web), ["/hunter2/start", "/hunter2/0"]);
 }
 
 #[test]
-fn a_run_that_finds_the_lock_taken_says_nothing_and_so_does_a_replay() {
+fn locked_runs_and_replays_send_no_ping() {
     let web = Web::start();
     let world = world(&web.url("/id"), "");
     world.script(
@@ -126,15 +130,15 @@ fn a_run_that_finds_the_lock_taken_says_nothing_and_so_does_a_replay() {
     world.moyai(["run", "test"]).failed(75);
     world.file("go", "");
     first.wait().unwrap();
-    assert_eq!(told(&web), ["/id/start", "/id/0"]);
+    assert_eq!(pinged(&web), ["/id/start", "/id/0"]);
     world.run_with(&["--record", "tape"], "log(`${now()}`);").ok();
-    assert_eq!(told(&web).len(), 4);
+    assert_eq!(pinged(&web).len(), 4);
     world.run_with(&["--replay", "tape"], "log(`${now()}`);").ok();
-    assert_eq!(told(&web).len(), 4);
+    assert_eq!(pinged(&web).len(), 4);
 }
 
 #[test]
-fn a_service_that_is_down_is_reported_once_until_it_answers_again() {
+fn a_ping_service_that_is_down_is_reported_once_until_it_recovers() {
     let world = world("http://127.0.0.1:1/id", "");
     let web = Web::start();
     let to = |address: &str| {
@@ -147,7 +151,7 @@ fn a_service_that_is_down_is_reported_once_until_it_answers_again() {
     for _ in 0..3 {
         assert_eq!(failed(), 0, "the service, and not each of its pings");
     }
-    // Another service has a state of its own, and another script the same.
+    // Each service has its own state, which all scripts share.
     to(&web.url("/500"));
     assert_eq!(failed(), 1);
     to("http://127.0.0.1:1/other");

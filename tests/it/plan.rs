@@ -1,30 +1,29 @@
-//! A plan that a dry run prints is a script that leaves the same state, and a dry run does not fail
-//! because nothing is done.
+//! The plan of a dry run is a script that gives the same result, and a dry run does not fail because nothing was done.
 
 use crate::common::{Gave, World, gave, read};
 use crate::web::Web;
 use std::process::Command;
 
-/// Everything in a world but moyai's own files.
+/// Returns everything in a world except moyai's own files.
 fn state(world: &World) -> String {
     let list = "find . -path ./scripts -prune -o -path ./state -prune -o -path ./bin -prune -o -printf '%p %y %m %U %l\\n' \
                 -type f -printf '%n ' -exec md5sum {} \\; | sort";
-    gave(&Command::new("bash").args(["-c", list]).current_dir(world.folder.path()).output().unwrap()).ok()
+    gave(&Command::new("bash").args(["-c", list]).current_dir(world.dir.path()).output().unwrap()).ok()
 }
 
-/// What bash makes of a plan.
+/// Runs a plan in bash.
 fn paste(world: &World, plan: &str) -> Gave {
     gave(
         &Command::new("bash")
             .args(["-c", plan])
-            .current_dir(world.folder.path())
+            .current_dir(world.dir.path())
             .env("PATH", world.search())
             .output()
             .unwrap(),
     )
 }
 
-/// Runs a script in one world and pastes its plan in an equal one: both must be the same afterwards.
+/// Runs a script in one world and its plan in an equal one. Both must be the same afterwards.
 fn is_what_runs(begin: &dyn Fn(&World), script: &str) -> String {
     let (real, dry) = (World::new(), World::new());
     [&real, &dry].into_iter().for_each(begin);
@@ -39,7 +38,7 @@ fn is_what_runs(begin: &dyn Fn(&World), script: &str) -> String {
 }
 
 #[test]
-fn a_pasted_plan_leaves_what_the_run_leaves() {
+fn a_pasted_plan_gives_the_same_result_as_the_run() {
     let begin = |world: &World| {
         world.file("data/a", "b\na\n");
         world.file("data/sub/c", "c\n");
@@ -118,7 +117,7 @@ fn a_pasted_plan_leaves_what_the_run_leaves() {
 }
 
 #[test]
-fn a_plan_begins_with_the_options_of_a_script_and_says_what_is_waited_for() {
+fn a_plan_starts_with_the_options_and_shows_waits() {
     let world = World::new();
     let script = "sleep(0); cmd(`touch a`).run(); sleep(\"2s\"); sleep(1); \
                   cmd(`rsync -a x y`).timeout(\"30s\").retry(2, \"5s\").run(); sleep(9);";
@@ -131,28 +130,27 @@ fn a_plan_begins_with_the_options_of_a_script_and_says_what_is_waited_for() {
     ];
     assert_eq!(plan.lines().collect::<Vec<_>>(), lines);
     assert_eq!(world.run_with(&["-n"], "print(1);").ok(), "# 1\n");
-    // The clock of the script goes on with the sleep that is left out.
+    // The script's clock advances by the skipped sleep.
     let loops = "let n = 0; cmd(`touch a`).run(); let end = now().epoch + 3600; while now().epoch < end { sleep(\"10m\"); n += 1; } print(n);";
     assert!(world.run_with(&["-n"], loops).ok().ends_with("# 6\n"));
 }
 
 #[test]
-fn a_plan_that_stops_removes_what_it_has_begun() {
+fn a_plan_that_stops_removes_unfinished_files() {
     let world = World::new();
     let script = "let d = file::temp_dir(); cmd(`touch ${d}/x`).run(); cmd(`echo x`).to_file(\"kept\"); \
                   cmd(`ls nowhere`).to_file(\"new\"); cmd(`touch no`).run();";
     let plan = world.run_with(&["-n"], script).ok();
     let directory = plan.lines().find_map(|line| line.strip_prefix("mkdir -m 0700 -- ")).unwrap().to_owned();
     assert_ne!(paste(&world, &plan).code, 0);
-    let names: Vec<_> =
-        std::fs::read_dir(world.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> = std::fs::read_dir(world.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(read(world.path("kept")) == "x\n" && !std::path::Path::new(&directory).exists(), "{plan}");
     assert!(!names.iter().any(|name| name.to_string_lossy().starts_with("new") || name == "no"), "{names:?}\n{plan}");
 }
 
-/// A plan does not show a secret, and does nothing with the text that it shows in its place.
+/// A plan does not show a secret, and does nothing with the placeholder.
 #[test]
-fn a_plan_stops_where_a_secret_has_to_be_put_and_names_it() {
+fn a_plan_stops_where_a_secret_is_needed_and_names_it() {
     for (value, script, line) in [
         ("it's $HOME", "cmd(`tee out`).stdin(secret(\"key\")).quiet().run();", "printf %s <secret> | tee out\n"),
         ("hunter2", "cmd(`touch ${\"file-\" + secret(\"key\")}`).run();", "touch file-<secret>\n"),
@@ -166,7 +164,7 @@ fn a_plan_stops_where_a_secret_has_to_be_put_and_names_it() {
         assert!(plan.contains(note) && plan.contains(line) && !plan.contains(value), "{plan}");
         assert_eq!(paste(&world, &plan).code, 1);
         assert!(!world.path("out").exists(), "{plan}");
-        // The value, quoted for a shell where it is not the text of a file.
+        // The value is quoted for a shell unless it is the text of a file.
         let filled =
             if script.contains("write") { value.to_owned() } else { shlex::try_quote(value).unwrap().into_owned() };
         let plan = plan.replace(note, "").replace("<secret>", &filled);
@@ -179,7 +177,7 @@ fn a_plan_stops_where_a_secret_has_to_be_put_and_names_it() {
 }
 
 #[test]
-fn a_planned_post_succeeds_as_the_real_one_would() {
+fn a_planned_post_succeeds_like_a_real_one() {
     let web = Web::start();
     let script = "for method in [\"POST\", \"PUT\", \"DELETE\"] { let page = http::post(env(\"URL\"), \"x\", #{ method: method }); \
                   if !page.ok || page.status != 200 || page.error != () { die(`${page}`); } } \
@@ -196,7 +194,7 @@ fn a_planned_post_succeeds_as_the_real_one_would() {
 }
 
 #[test]
-fn later_reads_of_a_dry_run_see_what_it_has_planned() {
+fn reads_in_a_dry_run_see_earlier_planned_changes() {
     let script = r#"
         file::write("new", "a\nb\n");
         file::write("old", file::lines("old").sub("x", "y"));
@@ -234,9 +232,9 @@ fn later_reads_of_a_dry_run_see_what_it_has_planned() {
     assert!(!worlds[1].path("new").exists());
 }
 
-/// What follows from a result is not in the plan: it says so, and stops where the result is another one.
+/// A plan does not contain steps that depend on a result. It says so, and stops if the result differs.
 #[test]
-fn a_plan_says_where_it_goes_on_as_if_a_command_had_succeeded() {
+fn a_plan_says_where_it_assumes_that_a_command_succeeded() {
     let remark = "# the plan goes on as if this succeeded and printed nothing";
     for (script, command) in [
         ("if !cmd(`three`).try_run().ok { cmd(`touch no`).run(); } cmd(`touch yes`).run();", "three"),
@@ -253,14 +251,14 @@ fn a_plan_says_where_it_goes_on_as_if_a_command_had_succeeded() {
         assert_ne!(paste(&world, &plan).code, 0, "{plan}");
         assert!(!world.path("yes").exists() && plan.ends_with("touch yes\n"), "{plan}");
     }
-    // A result that nothing uses needs no remark.
+    // A result that is not used needs no remark.
     let world = World::new();
     let script = "cmd(`a`).try_run(); fn f() { cmd(`b`).try_run(); } f(); cmd(`c`).quiet().run(); let j = cmd(`d`).start(); j.wait();";
     let plan = world.run_with(&["-n"], script).ok();
     assert!(!plan.contains('#') && plan.contains("a || :\nb || :\nc\n"), "{plan}");
 }
 
-/// Every function that changes files, then every one that reads them: a dry run reads what the run reads.
+/// Calls every function that changes files, then every one that reads them. A dry run reads what the run reads.
 #[test]
 fn each_file_function_of_a_dry_run_sees_each_planned_change() {
     let changes = [
@@ -311,7 +309,7 @@ fn each_file_function_of_a_dry_run_sees_each_planned_change() {
         let setup = "printf 'x\n' >old; printf s >secret; chmod 600 secret; printf 'a\r\n' >crlf; echo a >lf; mkdir -p tree/sub empty
             echo 1 >tree/one.log; echo 2 >tree/sub/two.log; ln -s old link; ln -s tree way; ln -s nothing none; ln -s ../old tree/up; mkdir state
             find . -exec touch -h -d '2001-01-01' {} +";
-        assert!(Command::new("bash").args(["-ec", setup]).current_dir(world.folder.path()).status().unwrap().success());
+        assert!(Command::new("bash").args(["-ec", setup]).current_dir(world.dir.path()).status().unwrap().success());
     };
     let lines =
         |text: String| text.lines().filter_map(|line| Some(line.split_once("= ")?.1.to_owned())).collect::<Vec<_>>();
@@ -334,7 +332,7 @@ fn each_file_function_of_a_dry_run_sees_each_planned_change() {
 }
 
 #[test]
-fn a_dry_run_that_needs_what_is_only_planned_names_the_line() {
+fn a_dry_run_that_needs_a_planned_result_names_the_line() {
     for (script, line, what) in [
         ("cmd(`pg_dump db`).to_file(\"dump\");\nprint(file::read(\"dump\"));", 1, "read `dump`"),
         ("cmd(`pg_dump db`).to_file(\"dump\");\nprint($(`wc -c dump`));", 1, "wc -c dump"),
@@ -352,13 +350,13 @@ fn a_dry_run_that_needs_what_is_only_planned_names_the_line() {
         let flat = err.replace('\n', " ");
         assert!(err.contains(&format!("made by line {line}")) && flat.contains(what), "{script}\n{err}");
     }
-    // A check of what a command makes does not end the dry run.
+    // A check for a file that a command would create does not end the dry run.
     let world = World::new();
     let script = "cmd(`pg_dump db`).to_file(\"dump\"); if !file::exists(\"dump\") || file::size(\"dump\") < 1000 { die(\"no dump\"); } \
                   print([file::sha256(\"dump\"), file::is_planned(\"dump\"), file::is_planned(\"x\")].to_json()); cmd(`rm old`).run();";
     let out = world.run_with(&["-n"], script).ok();
     assert!(out.ends_with("# [\"<sha256 of dump>\",true,false]\nrm old\n"), "{out}");
-    // What is there, and what no line makes, is as ever.
+    // Existing files that no line creates are read as usual.
     let world = World::new();
     world.file("there", "x\n");
     let script = "cmd(`touch there`).run(); print($(`cat there`)); print(file::exists(\"none\")); print(cmd(`test -e none`).ok());";
@@ -367,11 +365,11 @@ fn a_dry_run_that_needs_what_is_only_planned_names_the_line() {
 }
 
 #[test]
-fn programs_of_a_dry_run_are_said_to_read_what_is_not_made_yet() {
+fn a_dry_run_reports_programs_that_read_files_not_created_yet() {
     let world = World::new();
     world.file("f", "x\n");
     let out = world.run_with(&["-n"], "file::write(\"made\", \"y\"); print($(`cat f`));").ok();
-    let path = world.folder.path().canonicalize().unwrap().join("made");
+    let path = world.dir.path().canonicalize().unwrap().join("made");
     let note =
         format!("# what follows was read before the lines above were run; not made yet: `{}`\n# x\n", path.display());
     assert!(out.ends_with(&note), "{out}");

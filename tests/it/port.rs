@@ -1,4 +1,4 @@
-//! `moyai port`: what it makes of bash scripts checks, and does what the original does.
+//! `moyai port`: ports of bash scripts pass check and do what the original does.
 
 use crate::common::{Gave, World, gave};
 use crate::habits;
@@ -16,7 +16,7 @@ fn port(file: &Path, words: &[&str]) -> Gave {
     gave(&command.arg("port").arg(file).args(words).output().unwrap())
 }
 
-/// A script in a world, and its port.
+/// Writes a script in a world and ports it.
 fn ported(text: &str) -> (World, Gave) {
     let world = World::new();
     let file = world.file("script.sh", text);
@@ -24,7 +24,7 @@ fn ported(text: &str) -> (World, Gave) {
     (world, gave)
 }
 
-/// The shares of the last line that a port reports: lines native, in `sh`, for a person.
+/// Returns the shares from the last line of a port: native lines, lines in `sh`, lines for a person.
 fn shares(gave: &Gave) -> [usize; 3] {
     let line = gave.err.lines().last().unwrap_or_default();
     let numbers: Vec<usize> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
@@ -37,7 +37,7 @@ fn percent(shares: [usize; 3]) -> [usize; 3] {
     shares.map(|share| share * 100 / all)
 }
 
-/// Does work for each of many, some at once.
+/// Calls `work` for each element, several in parallel.
 pub fn each<T: Sync>(list: &[T], work: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -51,7 +51,7 @@ pub fn each<T: Sync>(list: &[T], work: impl Fn(&T) + Sync) {
     });
 }
 
-/// Cases in which the port says that it differs: a letter that is moyai's own, and an option that counts once.
+/// Cases in which the port reports a difference: a letter that moyai itself uses, and an option that counts once.
 const SAID: &[(&str, &str)] = &[
     ("ban-list", "the limit is an option"),
     ("clean-old", "two patterns"),
@@ -59,9 +59,9 @@ const SAID: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn the_port_of_each_ported_script_does_what_the_script_does_or_stops_where_a_person_must_finish_it() {
+fn ports_of_scripts_do_the_same_or_stop_where_a_person_must_finish() {
     let web = Web::start();
-    let (faults, total) = (Mutex::new(Vec::new()), Mutex::new(([0; 3], [0; 3])));
+    let (errors, total) = (Mutex::new(Vec::new()), Mutex::new(([0; 3], [0; 3])));
     each(&names(), |name| {
         let script = directory().join(format!("{name}.sh"));
         let made = port(&script, &[]);
@@ -80,7 +80,7 @@ fn the_port_of_each_ported_script_does_what_the_script_does_or_stops_where_a_per
                 if found.err.contains("is not translated") {
                     return Some(String::new());
                 }
-                // The port says where it stops and the original goes on.
+                // The port reports where it stops and the original continues.
                 if found.code == 1
                     && found.err.contains("exited with status")
                     && made.out.contains("// stops on failure")
@@ -94,13 +94,13 @@ fn the_port_of_each_ported_script_does_what_the_script_does_or_stops_where_a_per
                 }
                 None
             };
-            // Two runs may be in different seconds.
+            // The two runs may be in different seconds.
             match run().and_then(|first| if first.is_empty() { Some(first) } else { run() }) {
                 None => counts[0] += 1,
                 Some(text) if text.is_empty() => counts[1] += 1,
                 Some(text) => {
                     counts[2] += 1;
-                    faults.lock().unwrap().push(text);
+                    errors.lock().unwrap().push(text);
                 }
             }
         }
@@ -110,19 +110,19 @@ fn the_port_of_each_ported_script_does_what_the_script_does_or_stops_where_a_per
             total.1[at] += counts[at];
         }
     });
-    let (faults, (lines, runs)) = (faults.into_inner().unwrap(), total.into_inner().unwrap());
+    let (errors, (lines, runs)) = (errors.into_inner().unwrap(), total.into_inner().unwrap());
     println!("tests/ports: {:?} % of {} lines native, sh, human", percent(lines), lines.iter().sum::<usize>());
     println!("tests/ports: {} cases equal, {} stopped for a person, {} differ", runs[0], runs[1], runs[2]);
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
     let [native, shell, _] = percent(lines);
     assert!(native >= 70 && shell <= 15, "{lines:?}");
     assert!(runs[0] * 100 >= (runs[0] + runs[1]) * 60, "{runs:?}");
 }
 
 #[test]
-fn the_port_of_each_habit_does_the_same_or_stops_with_an_error() {
+fn ports_of_bash_habits_do_the_same_or_stop_with_an_error() {
     let url = Web::start().url("");
-    let (faults, total) = (Mutex::new(Vec::new()), Mutex::new(([0; 3], [0; 3])));
+    let (errors, total) = (Mutex::new(Vec::new()), Mutex::new(([0; 3], [0; 3])));
     each(&rows(), |habit| {
         let (theirs_world, bash) = habits::world(&url);
         let file = theirs_world.file("habit.sh", format!("#!/bin/bash\n{}", habit.bash));
@@ -157,7 +157,7 @@ fn the_port_of_each_habit_does_the_same_or_stops_with_an_error() {
             } else if loud {
                 1
             } else {
-                faults.lock().unwrap().push(format!("{}edge: {edge}\n{both:?}\n{}", habit.bash, made.out));
+                errors.lock().unwrap().push(format!("{}edge: {edge}\n{both:?}\n{}", habit.bash, made.out));
                 2
             };
             counts[which] += 1;
@@ -168,16 +168,16 @@ fn the_port_of_each_habit_does_the_same_or_stops_with_an_error() {
             total.1[at] += counts[at];
         }
     });
-    let (faults, (lines, runs)) = (faults.into_inner().unwrap(), total.into_inner().unwrap());
+    let (errors, (lines, runs)) = (errors.into_inner().unwrap(), total.into_inner().unwrap());
     println!("habits: {:?} % of {} lines native, sh, human", percent(lines), lines.iter().sum::<usize>());
     println!("habits: {} runs equal, {} stopped with an error, {} differ", runs[0], runs[1], runs[2]);
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
     let [native, shell, _] = percent(lines);
     assert!(native >= 70 && shell <= 15, "{lines:?}");
     assert!(runs[0] * 100 >= (runs[0] + runs[1]) * 90, "{runs:?}");
 }
 
-/// Shell scripts of this system's packages.
+/// Returns shell scripts from this system's packages.
 fn corpus() -> Vec<PathBuf> {
     let list = "find /etc /usr/bin /usr/sbin /usr/lib /usr/share -xdev -type f -size -60k 2>/dev/null | LC_ALL=C sort \
         | xargs -r -d '\\n' grep -lIE -m1 '^#! ?/(usr/)?bin/(env )?(ba|da)?sh' 2>/dev/null";
@@ -186,7 +186,7 @@ fn corpus() -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_scripts_of_this_systems_packages_are_ported_and_check_or_are_refused_by_name() {
+fn scripts_of_installed_packages_are_ported_or_refused_by_name() {
     let all = corpus();
     assert!(all.len() >= 60, "there are only {} shell scripts on this system", all.len());
     let step = (all.len() / 90).max(1);
@@ -203,7 +203,7 @@ fn the_scripts_of_this_systems_packages_are_ported_and_check_or_are_refused_by_n
             assert!(!last.is_empty(), "{file:?}");
             total.1 += 1;
         } else {
-            // A refusal names what the file is; a port that does not check is a fault.
+            // A refusal names the kind of file. A port that does not pass check is an error.
             assert_eq!(made.code, 2, "{file:?}: {made:?}");
             total.2.push(made.err.lines().next().unwrap_or_default().to_owned());
         }
@@ -217,7 +217,7 @@ fn the_scripts_of_this_systems_packages_are_ported_and_check_or_are_refused_by_n
 }
 
 #[test]
-fn what_is_not_bash_or_not_text_is_refused_with_its_name_and_a_next_step() {
+fn files_that_are_not_bash_are_refused_with_a_next_step() {
     let world = World::new();
     let cases: &[(&str, &[u8], &[&str])] = &[
         ("a.sh", b"#!/bin/zsh\necho hi\n", &["zsh"]),
@@ -238,7 +238,7 @@ fn what_is_not_bash_or_not_text_is_refused_with_its_name_and_a_next_step() {
         }
         assert!(made.err.contains("help: "), "{name}: {}", made.err);
     }
-    // A long script is no other than a short one.
+    // The length of a script makes no difference.
     let long = format!("#!/bin/bash\nset -e\n{}", "echo \"$1\" >>log  # a line\n".repeat(10_000));
     let (_world, made) = ported(&long);
     assert_eq!(
@@ -254,7 +254,7 @@ fn what_is_not_bash_or_not_text_is_refused_with_its_name_and_a_next_step() {
 }
 
 #[test]
-fn what_has_no_certain_translation_stops_the_port_or_is_left_to_bash_with_its_values() {
+fn uncertain_constructs_stop_the_port_or_stay_bash() {
     for (text, needed) in [
         ("x=$1\neval \"$x=5\"\n", "untranslated("),
         ("exec 3>log\necho hi >&3\n", "untranslated("),
@@ -272,7 +272,7 @@ fn what_has_no_certain_translation_stops_the_port_or_is_left_to_bash_with_its_va
 }
 
 #[test]
-fn a_port_reads_as_a_person_writes() {
+fn a_port_is_readable_code() {
     let (_world, made) = ported(
         "#!/bin/bash\n# Counts the lines of a log.\n#\n# usage: count FILE\nset -euo pipefail\n\nfile=$1 limit=3  # the most\n\n\
          # One line each.\ncount=0\nwhile IFS= read -r line; do\n    [ -n \"$line\" ] || continue\n    count=$((count + 1))\n\
@@ -320,7 +320,7 @@ const ARTICLE: [&str; 3] = [
 ];
 
 #[test]
-fn the_hazards_of_the_articles_scripts_are_those_that_the_readme_tells() {
+fn the_readme_lists_the_hazards_of_the_articles_scripts() {
     let wanted: [&[(usize, &str)]; 3] = [
         &[
             (1, "172.17."),
@@ -354,7 +354,7 @@ fn the_hazards_of_the_articles_scripts_are_those_that_the_readme_tells() {
 }
 
 #[test]
-fn each_command_whose_failure_was_ignored_is_marked() {
+fn a_port_marks_each_command_whose_failure_was_ignored() {
     let (_world, made) = ported("#!/bin/bash\ncp a b\ntouch c || true\nmv c d\n");
     let marks: Vec<&str> = made.out.lines().filter(|line| line.contains("// stops on failure")).collect();
     assert_eq!(marks.len(), 3 - 1, "{}", made.out.replace("//!", ""));
@@ -363,7 +363,7 @@ fn each_command_whose_failure_was_ignored_is_marked() {
 }
 
 #[test]
-fn output_writes_the_port_to_a_file_and_the_hazards_stay_on_standard_error() {
+fn output_writes_the_port_to_a_file_and_hazards_to_standard_error() {
     let world = World::new();
     let file = world.file("a.sh", "#!/bin/bash\nset -e\necho hi\ncurl http://localhost/\n");
     let target = world.path("a.rhai");
@@ -371,7 +371,7 @@ fn output_writes_the_port_to_a_file_and_the_hazards_stay_on_standard_error() {
     assert_eq!(made.code, 0, "{made:?}");
     assert!(std::fs::read_to_string(&target).unwrap().contains("print(\"hi\");"), "{made:?}");
     assert!(made.err.contains("a.sh:4: `curl` has no timeout"), "{made:?}");
-    // A person may have finished it since.
+    // A person may have finished it in the meantime.
     let again = port(&file, &["--output", target.to_str().unwrap()]);
     assert_eq!(again.code, 1, "{again:?}");
     assert!(again.err.contains("already exists") && again.err.contains("rm "), "{again:?}");
@@ -383,7 +383,7 @@ fn output_writes_the_port_to_a_file_and_the_hazards_stay_on_standard_error() {
 }
 
 #[test]
-fn a_script_on_standard_input_is_ported_and_a_missing_file_has_a_next_step() {
+fn port_reads_standard_input_and_a_missing_file_gets_a_next_step() {
     let mut command = Command::new(crate::common::program());
     let mut child = command.args(["port", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"#!/bin/bash\nset -e\necho hi\n").unwrap();

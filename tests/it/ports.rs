@@ -1,13 +1,12 @@
-//! Ports of bash scripts: `tests/ports/NAME.sh` and `NAME.rhai` run on equal files and must print the same,
-//! exit with the same code and leave the same files. Under `-n` the port changes nothing, and its plan, pasted
-//! into bash, leaves what the run leaves.
+//! Ports of bash scripts. `tests/ports/NAME.sh` and `NAME.rhai` run on equal files. They must print the same, exit with
+//! the same code and leave the same files. Under `-n` the port changes nothing, and its plan, pasted into bash, gives
+//! the same result as the run.
 //!
-//! `NAME.cases` holds the sets of files: lines of bash that every case shares, then for each case
-//! `= TITLE: ARGUMENTS` (`= TITLE: OF BASH | OF MOYAI` where they differ) and its own lines of bash.
-//! `(plan: REASON)` in a title says why the plan of this case does not leave the same files. The dry run says so
-//! too: with a remark in the plan, or by stopping, or the plan stops when it is pasted.
-//! `fake NAME` writes a program from standard input; `../stdin` is the standard input of the script, and
-//! `../environment` has more variables, one on each line.
+//! `NAME.cases` contains the sets of files: bash lines shared by all cases, then for each case `= TITLE: ARGUMENTS` (`=
+//! TITLE: OF BASH | OF MOYAI` if they differ) and its own bash lines. `(plan: REASON)` in a title says why the plan of
+//! this case gives another result. The dry run must say so too: with a remark in the plan, by stopping, or with a plan
+//! that stops when pasted. `fake NAME` writes a program from standard input. `../stdin` is the standard input of the
+//! script, and `../environment` contains more variables, one per line.
 
 use crate::common::{Gave, World, gave};
 use crate::web::Web;
@@ -19,16 +18,16 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What every case starts with: a directory of its own, and how to write a program.
+/// The beginning of every case: a directory, and a function that writes programs.
 const PROLOGUE: &str = r#"set -euo pipefail
 fake() { { echo '#!/bin/bash'; cat; } >"../bin/$1"; chmod 755 "../bin/$1"; }
 "#;
 
-/// One set of files for a port.
+/// A set of files for a port.
 pub struct Case {
     port: String,
     pub title: String,
-    /// Its plan leaves other files.
+    /// The plan leaves other files.
     differs: bool,
     setup: String,
     /// The arguments of the bash script and of the port, quoted for a shell.
@@ -97,10 +96,10 @@ impl Place {
         place
     }
 
-    /// Another directory with the same files, as they are before a script runs.
+    /// Creates another directory with the same files, before a script runs.
     pub fn copy(&self) -> Self {
         let copy = Self { world: World::new(), port: self.port };
-        let (from, to) = (self.world.folder.path().display(), copy.world.folder.path().display());
+        let (from, to) = (self.world.dir.path().display(), copy.world.dir.path().display());
         copy.bash(&format!("cp -a {from}/. {to}/")).ok();
         copy
     }
@@ -123,13 +122,13 @@ impl Place {
         gave(&command.output().unwrap())
     }
 
-    /// Runs lines of bash; the directory's own name is `@` in what they print.
+    /// Runs bash lines. Their output shows the directory's name as `@`.
     pub fn run(&self, text: &str) -> Gave {
         let gave = self.bash(text);
-        Gave { out: gave.out.replace(&self.world.folder.path().display().to_string(), "@"), ..gave }
+        Gave { out: gave.out.replace(&self.world.dir.path().display().to_string(), "@"), ..gave }
     }
 
-    /// The variables that a case has written.
+    /// Returns the variables that a case has written.
     fn environment(&self) -> Vec<(String, String)> {
         let text = std::fs::read_to_string(self.world.path("environment")).unwrap_or_default();
         text.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
@@ -139,12 +138,12 @@ impl Place {
         self.world.path("bin").display().to_string()
     }
 
-    /// Every path with its kind, mode, content and, where it is older than an hour, its time. Temporary files
-    /// that were left are in it too.
+    /// Returns every path with its kind, mode and content, and with its time if older than an hour. This includes
+    /// leftover temporary files.
     pub fn tree(&self) -> BTreeMap<String, String> {
         let (mut tree, mut seen) = (BTreeMap::new(), HashMap::new());
         for root in ["work", "tmp"] {
-            walk(self.world.folder.path(), &self.world.path(root), &mut seen, &mut tree);
+            walk(self.world.dir.path(), &self.world.path(root), &mut seen, &mut tree);
         }
         tree
     }
@@ -178,7 +177,7 @@ fn walk(base: &Path, at: &Path, seen: &mut HashMap<u64, String>, tree: &mut BTre
     }
 }
 
-/// The content of a gzip file: its header holds a time.
+/// Unpacks a gzip file, because its header contains a time.
 fn unpacked(path: &Path) -> Vec<u8> {
     Command::new("gzip").arg("-dc").stdin(File::open(path).unwrap()).output().unwrap().stdout
 }
@@ -187,7 +186,7 @@ fn short(entry: Option<&String>) -> String {
     entry.map_or("(none)".to_owned(), |entry| entry.chars().take(300).collect())
 }
 
-/// How two trees differ, a line for each path.
+/// Returns the differences between two trees, one line per path.
 pub fn unlike(mine: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>) -> Option<String> {
     let paths = mine.keys().chain(theirs.keys()).collect::<std::collections::BTreeSet<_>>();
     let lines: Vec<String> = paths
@@ -198,7 +197,7 @@ pub fn unlike(mine: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-/// What is wrong with a case, if anything. Two runs may be in different seconds, so a difference is looked at again.
+/// Returns the errors of a case, if any. A difference is checked again, because two runs may be in different seconds.
 fn wrong(case: &Case, port: u16) -> Option<String> {
     (0..3).try_fold(String::new(), |_, _| difference(case, port))
 }
@@ -211,7 +210,7 @@ fn difference(case: &Case, port: u16) -> Option<String> {
     let wanted = theirs.run(&format!("bash {} {}", script.display(), case.args.0));
     let moyai = crate::common::program();
     let found = ours.run(&format!("{moyai} run {} {}", case.port, case.args.1));
-    // `set -e` exits with the status of the program that failed; an error of moyai is always 1.
+    // `set -e` exits with the status of the failed program. An error of moyai is always 1.
     let failed = wanted.code != 0 && found.code == 1 && found.err.contains("error: ");
     if wanted.out != found.out || wanted.code != found.code && !failed {
         return Some(at(&format!("\n  bash: {wanted:?}\n  moyai: {found:?}")));
@@ -225,7 +224,7 @@ fn difference(case: &Case, port: u16) -> Option<String> {
         return Some(at(&format!("-n changed files\n{lines}")));
     }
     let pasted = dry.bash(&plan.out);
-    // It has needed what an earlier line of the plan makes.
+    // It needed a file that an earlier line of the plan creates.
     let stopped = plan.code != 0 && plan.err.contains("been made by");
     if wanted.code == 0 && plan.code != 0 && !stopped {
         return Some(at(&format!("-n failed\n{plan:?}")));
@@ -245,29 +244,29 @@ fn difference(case: &Case, port: u16) -> Option<String> {
 }
 
 #[test]
-fn a_port_prints_exits_and_leaves_files_as_its_bash_script_does_and_so_does_its_plan() {
+fn a_port_and_its_plan_do_what_the_bash_script_does() {
     let all: Vec<Case> = names().iter().flat_map(|name| cases(name)).collect();
     let only = std::env::var("MOYAI_PORT").unwrap_or_default();
     let web = Web::start();
-    let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let (next, errors) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while let Some(case) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if only.is_empty() || case.port == only {
-                        faults.lock().unwrap().extend(wrong(case, web.port));
+                        errors.lock().unwrap().extend(wrong(case, web.port));
                     }
                 }
             });
         }
     });
-    let mut faults = faults.into_inner().unwrap();
-    faults.sort();
-    assert!(faults.is_empty(), "{} of {} cases differ\n\n{}", faults.len(), all.len(), faults.join("\n"));
+    let mut errors = errors.into_inner().unwrap();
+    errors.sort();
+    assert!(errors.is_empty(), "{} of {} cases differ\n\n{}", errors.len(), all.len(), errors.join("\n"));
 }
 
 #[test]
-fn every_port_checks_without_a_warning_and_has_at_least_three_cases() {
+fn every_port_passes_check_and_has_at_least_three_cases() {
     let names = names();
     assert!(names.len() >= 20, "{}", names.len());
     for name in &names {

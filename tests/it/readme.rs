@@ -1,10 +1,10 @@
-//! What the README and the guides show is what happens.
+//! The examples in the README and the guides are true.
 
 use crate::common::{World, gave, read};
 use std::path::Path;
 use std::process::Command;
 
-/// A fenced block: its document, its language, what follows that, its text.
+/// A fenced block: its document, its language, the rest of the fence line, its text.
 #[derive(Debug)]
 pub struct Block {
     pub file: String,
@@ -17,7 +17,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The README and the guides: path below the root and text.
+/// Returns the README and the guides: path below the root and text.
 pub fn documents() -> Vec<(String, String)> {
     let guides = std::fs::read_dir(root().join("src/guide")).unwrap();
     let mut names: Vec<String> =
@@ -27,7 +27,7 @@ pub fn documents() -> Vec<(String, String)> {
     names.into_iter().map(|name| (name.clone(), read(root().join(name)))).collect()
 }
 
-/// The blocks of all documents.
+/// Returns the blocks of all documents.
 pub fn blocks() -> Vec<Block> {
     documents().iter().flat_map(|(file, text)| blocks_of(file, text)).collect()
 }
@@ -56,7 +56,7 @@ pub fn of(language: &str) -> Vec<Block> {
     found
 }
 
-/// Every line of shell, without its comment, and whether it is the README's; each once.
+/// Returns every shell line once, without its comment, and whether it is from the README.
 pub fn shell_lines() -> Vec<(String, bool)> {
     let mut lines: Vec<(String, bool)> = Vec::new();
     for block in blocks() {
@@ -75,7 +75,7 @@ pub fn shell_lines() -> Vec<(String, bool)> {
     lines
 }
 
-/// A world without scripts of its own, where `moyai` is the one that was built.
+/// Creates a world without user scripts, in which `moyai` is the built program.
 fn world() -> World {
     let world = World::new();
     std::fs::create_dir(world.path("bin")).unwrap();
@@ -89,22 +89,22 @@ fn shell(world: &World, line: &str) -> crate::common::Gave {
         .args(["-euo", "pipefail", "-c", line])
         .env_clear()
         .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", world.path("bin").display()))
-        .env("HOME", world.folder.path())
+        .env("HOME", world.dir.path())
         .env("MOYAI_SCRIPTS", world.path("scripts"))
         .env("MOYAI_STATE", world.path("state"))
         .env("EDITOR", "true")
-        .current_dir(world.folder.path())
+        .current_dir(world.dir.path())
         .stdin(std::process::Stdio::null());
     gave(&command.output().unwrap())
 }
 
-/// What a line needs that is not here in every test.
+/// What a line needs beyond a test directory.
 #[derive(Debug, PartialEq)]
 enum Needs {
     Nothing,
-    /// A Docker host: run by the test on a private host.
+    /// A Docker host: the test runs it on a private host.
     Engine,
-    /// Other tests run it, or it changes the machine; here it is only known.
+    /// Other tests run it, or it changes the machine. Here it is only listed.
     Machine,
     /// A line of a guide that is only checked: see `guide::`.
     Guide,
@@ -180,7 +180,7 @@ fn needs((line, is_readme): &(String, bool)) -> Needs {
 }
 
 #[test]
-fn every_command_that_needs_no_engine_does_what_it_says() {
+fn every_documented_command_without_docker_works() {
     let world = world();
     for (line, _) in shell_lines().iter().filter(|line| needs(line) == Needs::Nothing) {
         shell(&world, line).ok();
@@ -191,16 +191,16 @@ fn every_command_that_needs_no_engine_does_what_it_says() {
     assert!(root().join("tests/run").exists());
 }
 
-/// The secrets that configurations of the documents name.
+/// Secrets that configurations in the documents use.
 const SECRETS: [&str; 4] = ["slack", "backup-check", "restic", "nas"];
 
 #[test]
-fn every_script_checks_and_runs() {
+fn every_documented_script_passes_check_and_runs() {
     for block in of("rhai") {
         let world = world();
         let shown = format!("{}\n{}", block.file, block.text);
         match block.title.as_str() {
-            // The scripts that read it still check, once its secrets are there.
+            // The scripts that read it pass check once its secrets exist.
             title @ ("config" | "rules") => {
                 world.script(title, &block.text);
                 let mut check = world.command(["check"]);
@@ -229,7 +229,7 @@ fn every_script_checks_and_runs() {
 }
 
 #[test]
-fn every_excerpt_of_a_script_is_in_the_script() {
+fn every_documented_excerpt_is_in_its_script() {
     let excerpts: Vec<Block> = of("rhai").into_iter().filter(|block| block.title.ends_with(".rhai")).collect();
     assert_eq!(excerpts.len(), 2);
     for block in excerpts {
@@ -238,7 +238,7 @@ fn every_excerpt_of_a_script_is_in_the_script() {
 }
 
 #[test]
-fn the_readme_is_short_and_its_pictures_are_small_and_there() {
+fn the_readme_is_short_and_has_small_pictures() {
     let text = read(root().join("README.md"));
     assert!(text.lines().count() <= 250, "{}", text.lines().count());
     for picture in ["status.png", "terminal.svg"] {
@@ -249,7 +249,7 @@ fn the_readme_is_short_and_its_pictures_are_small_and_there() {
 }
 
 #[test]
-fn the_dry_run_refuses_and_stops_what_is_shown() {
+fn the_documented_dry_run_refuses_and_stops_as_shown() {
     let block = of("text").into_iter().find(|block| block.title == "a dry run").unwrap();
     let world = world();
     for part in block.text.split("$ ").skip(1) {
@@ -264,7 +264,7 @@ fn the_dry_run_refuses_and_stops_what_is_shown() {
 
 /// crontab(5) of a system: variables, or five fields (or @reboot), a user, a command.
 #[test]
-fn cron_takes_every_line_and_finds_the_program() {
+fn cron_accepts_every_documented_line_and_finds_the_program() {
     let lines: Vec<String> =
         of("cron").iter().flat_map(|b| b.text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
     assert!(lines.iter().any(|line| line.starts_with("PATH=/")), "cron's own PATH has no sbin");
@@ -285,7 +285,7 @@ fn cron_takes_every_line_and_finds_the_program() {
     }
 }
 
-/// Numbers, digests, weekdays and months are of the day; a table's columns are as wide as what is in them.
+/// Masks values that depend on the date: numbers, digests, weekdays and months. Column widths follow their content.
 fn shape(text: &str) -> String {
     let mut text = text.to_owned();
     for (of, with) in [
@@ -303,7 +303,7 @@ fn shape(text: &str) -> String {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_the_readme_shows_of_runs_is_what_they_print() {
+fn runs_print_what_the_readme_shows() {
     let world = world();
     let story = root().join("tests/pictures/story");
     let printed = shape(&shell(&world, &format!("moyai private-host bash {}", story.display())).ok());
@@ -318,7 +318,7 @@ fn what_the_readme_shows_of_runs_is_what_they_print() {
     }
 }
 
-/// A host with `blog` and `shop`, both of one image, and nginx.
+/// A host with `blog` and `shop`, both from one image, and nginx.
 const HOST: &str = r#"
 exec 3>&1 >/dev/null
 printf '127.0.0.1 localhost\n127.0.1.1 pier\n' >/etc/hosts
@@ -330,7 +330,7 @@ exec >&3
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn every_command_that_needs_an_engine_gives_what_is_shown() {
+fn every_documented_command_with_docker_prints_what_is_shown() {
     for (line, _) in shell_lines().iter().filter(|line| needs(line) == Needs::Engine) {
         let world = world();
         // Two containers of one image would be one backup.
@@ -343,7 +343,7 @@ fn every_command_that_needs_an_engine_gives_what_is_shown() {
             }
             "moyai run -n backup" | "moyai run backup" | "moyai run backup --verify" => "docker rm -f shop",
             "moyai run verify blog Mon" => "moyai run backup blog --tag Mon",
-            // Of this week's Monday: `restore` refuses one of another day.
+            // From Monday of this week: `restore` refuses a backup of another day.
             "moyai run -n restore blog Mon" => {
                 "monday=$(date -d \"-$(($(date +%u) - 1)) days\" +%F); moyai run --at \"$monday 00:00\" backup blog --tag Mon"
             }

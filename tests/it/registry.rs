@@ -1,21 +1,21 @@
-//! `registry`, against a registry on loopback that also misbehaves.
+//! `registry`, against a registry on loopback that sometimes misbehaves.
 
 use crate::common::{Gave, World, gave};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-/// What a request gets: status line, headers, body.
+/// An answer to a request: status line, headers, body.
 type Answer = (&'static str, String, String);
 
-/// A server of plain HTTP; `asked` has the head of each request.
+/// A plain HTTP server. `asked` contains the head of each request.
 struct Registry {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Registry {
-    /// `answer` gets a request, the port, and how many there were before.
+    /// Starts a registry. `answer` gets a request, the port, and the number of earlier requests.
     fn start(answer: impl Fn(&str, u16, usize) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -25,7 +25,7 @@ impl Registry {
             for mut stream in listener.incoming().flatten() {
                 let mut bytes = [0; 8192];
                 let mut text = String::new();
-                // A TLS hello has no line; what follows the head of a POST may come later.
+                // A TLS hello has no line, and data after the head of a POST may arrive later.
                 while let Ok(count) = stream.read(&mut bytes) {
                     text += &String::from_utf8_lossy(&bytes[..count]);
                     let is_http = ["GET ", "HEAD ", "POST "].iter().any(|verb| text.starts_with(verb));
@@ -57,7 +57,7 @@ impl Registry {
     }
 }
 
-/// Runs a script in which `R` is the registry, with this configuration of the docker client.
+/// Runs a script in which `R` is the registry, with this docker client configuration.
 fn run(registry: &Registry, config: &str, script: &str) -> Gave {
     let world = World::new();
     std::fs::create_dir(world.path("docker")).unwrap();
@@ -84,11 +84,11 @@ fn ok(headers: &str, body: &str) -> Answer {
 
 const DIGEST: &str = "print(registry::digest(\"R/site:1\"));";
 const FOUND: &str = "Docker-Content-Digest: sha256:abc\r\n";
-/// `me:open-sesame` and `me:opensesame`, in base64.
+/// `me:open-sesame` and `me:opensesame` in base64.
 const SECRETS: [&str; 3] = ["bWU6b3Blbi1zZXNhbWU=", "open-sesame", "t0ken"];
 
 #[test]
-fn a_digest_is_asked_for_once_and_downloads_nothing() {
+fn a_digest_is_requested_once_without_a_download() {
     let registry = Registry::start(|_, _, _| ok(FOUND, ""));
     let gave = run(&registry, "{}", &format!("{DIGEST}{DIGEST}"));
     assert_eq!(gave.ok(), "sha256:abc\nsha256:abc\n");
@@ -100,8 +100,8 @@ fn a_digest_is_asked_for_once_and_downloads_nothing() {
 }
 
 #[test]
-fn a_registry_without_the_header_has_the_digest_of_the_manifest() {
-    // By sha256sum.
+fn without_a_digest_header_the_manifest_is_hashed() {
+    // Computed with sha256sum.
     let registry = Registry::start(|_, _, _| ok("", r#"{"schemaVersion": 2}"#));
     let digest = "sha256:c5d902c53b4afcf32ad746fd9d696431650d3fbe8f7b10ca10519543fefd772c\n";
     assert_eq!(run(&registry, "{}", DIGEST).ok(), digest);
@@ -139,7 +139,7 @@ fn the_account_comes_from_the_docker_client_and_is_never_shown() {
 }
 
 #[test]
-fn a_token_is_fetched_with_the_account_and_used_for_all_of_a_repository() {
+fn one_token_per_repository_is_fetched_with_the_account() {
     let registry = |wanted: &'static str| {
         Registry::start(move |request, port, _| {
             let lower = request.to_lowercase();
@@ -180,7 +180,7 @@ fn a_token_is_fetched_with_the_account_and_used_for_all_of_a_repository() {
 }
 
 #[test]
-fn a_busy_registry_is_asked_again_when_it_says_and_then_left_alone() {
+fn a_busy_registry_is_retried_when_it_says_and_then_left_alone() {
     let busy = |after: u32| ("429 Too Many Requests", format!("Retry-After: {after}\r\n"), String::new());
     let soon = Registry::start(move |_, _, before| if before == 0 { busy(1) } else { ok(FOUND, "") });
     assert_eq!(run(&soon, "{}", DIGEST).ok(), "sha256:abc\n");
@@ -193,7 +193,7 @@ fn a_busy_registry_is_asked_again_when_it_says_and_then_left_alone() {
 }
 
 #[test]
-fn what_is_not_there_or_broken_is_named() {
+fn missing_and_broken_images_are_named() {
     for (status, body, says) in [
         ("404 Not Found", "", "the registry has no such tag"),
         ("500 Oops", "", "it answered with status 500"),
@@ -212,7 +212,7 @@ fn what_is_not_there_or_broken_is_named() {
     for image in ["sha256:0123456789ab", "Site:1", ""] {
         assert_eq!(run(&registry, "{}", &format!("registry::digest(\"{image}\");")).code, 1, "{image}");
     }
-    // A page of something in between is no manifest.
+    // A proxy's error page is not a manifest.
     assert!(run(&registry, "{}", DIGEST).err.contains("it did not answer with a manifest"));
     let challenge = "WWW-Authenticate: Basic realm=\"x\"\r\n";
     let registry = Registry::start(|_, _, _| ("401 Unauthorized", challenge.into(), String::new()));
@@ -221,13 +221,13 @@ fn what_is_not_there_or_broken_is_named() {
 }
 
 #[test]
-fn the_layers_of_an_image_are_those_for_a_platform() {
+fn image_layers_are_those_of_one_platform() {
     let layers = |names: &str| {
         let rows: Vec<String> =
             names.split(' ').map(|name| format!(r#"{{"digest": "sha256:{name}", "size": {}}}"#, name.len())).collect();
         format!(r#"{{"schemaVersion": 2, "config": {{"size": 9000}}, "layers": [{}]}}"#, rows.join(", "))
     };
-    // The entry `unknown` is what buildx adds for the provenance of an image.
+    // buildx adds the entry `unknown` for the provenance of an image.
     let list = r#"{"schemaVersion": 2, "manifests": [
         {"digest": "sha256:seal", "platform": {"os": "unknown", "architecture": "unknown"}},
         {"digest": "sha256:six", "platform": {"os": "linux", "architecture": "arm", "variant": "v6"}},

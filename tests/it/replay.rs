@@ -1,4 +1,4 @@
-//! A run as a file: recorded, and played back without the programs.
+//! Runs as files: recorded, and replayed without the programs.
 
 use crate::common::{World, gave, read};
 use crate::web::Web;
@@ -15,7 +15,7 @@ const SCRIPT: &str = "print($(`echo hi`));
     cmd(`sleep 0.1`).start().wait();";
 
 #[test]
-fn a_replay_gives_what_was_recorded_without_any_program() {
+fn a_replay_repeats_the_recording_without_any_program() {
     let world = World::new();
     world.script("child", "print(`child ` + args[0]);");
     let recorded = world.run_with(&["--record", "tape", "--at", "2026-12-01 03:00"], SCRIPT).ok();
@@ -27,7 +27,7 @@ fn a_replay_gives_what_was_recorded_without_any_program() {
     {
         assert!(tape.contains(part), "{part}\n{tape}");
     }
-    // No program can be found, and the child is no more.
+    // No program can be found, and the child script is gone.
     std::fs::remove_file(world.path("scripts/child.rhai")).unwrap();
     let mut replay = world.command(["run", "--replay", "tape", "test"]);
     let replayed = gave(&replay.env("PATH", "/nowhere").output().unwrap());
@@ -35,7 +35,7 @@ fn a_replay_gives_what_was_recorded_without_any_program() {
 }
 
 #[test]
-fn a_replay_stops_at_the_first_command_that_differs_and_no_catch_hides_it() {
+fn a_replay_stops_at_the_first_different_command_despite_catch() {
     let world = World::new();
     world.run_with(&["--record", "tape"], "print($(`echo a`)); print($(`echo b`));").ok();
     let changed = "try { $(`echo a`); $(`echo c`) } catch (e) {} cmd(`touch ran`).run();";
@@ -61,12 +61,12 @@ fn a_replay_changes_nothing() {
     for name in ["made", "touched", "state/state/seen.json"] {
         assert!(!world.path(name).exists(), "{name}");
     }
-    // Its plan has the acts; what they answered is not asked.
+    // The plan shows the changes. Their recorded results are not used.
     let plan = world.run_with(&["-n", "--replay", "tape"], script).ok();
     assert_eq!(plan, "set -euo pipefail\nprintf %s x > made\ntouch touched\n# keep the state seen = 1\n");
 }
 
-const TOLD: &str = r#"
+const RECORDED: &str = r#"
     let page = |p| `${p.status} ${p.body.trim()} ${p.headers.get("server") ?? "-"} ${p.seconds} ${p.error ?? "-"}`;
     print(http::get_all([env("URL") + "/words", "http://127.0.0.1:1/"]).map(page));
     print(page.call(http::post(env("URL") + "/words", "body")));
@@ -93,13 +93,13 @@ const TOLD: &str = r#"
 "#;
 
 #[test]
-fn what_is_no_command_is_played_back_as_it_was_told() {
+fn a_replay_repeats_results_that_are_not_from_commands() {
     let world = World::new();
     let web = Web::start();
     world.file("text", "two\nlines\n");
     world.file("bytes", b"line \xe9\nother\n");
     world.file("hosts", "10.0.0.1 db\n");
-    world.script("test", TOLD);
+    world.script("test", RECORDED);
     let run = |option: &str| {
         let mut command = world.command(["run", option, "tape", "test"]);
         gave(&command.env("URL", web.url("")).output().unwrap())
@@ -122,7 +122,7 @@ fn what_is_no_command_is_played_back_as_it_was_told() {
 }
 
 #[test]
-fn a_file_that_would_be_written_otherwise_is_a_difference() {
+fn a_replay_reports_a_file_that_would_be_written_differently() {
     let world = World::new();
     world.run_with(&["--record", "tape"], "file::write(`made`, \"one\\ntwo\\n\");").ok();
     let err = world.run_with(&["--replay", "tape"], "file::write(`made`, \"one\\n2\\n\");").failed(1);
@@ -130,14 +130,14 @@ fn a_file_that_would_be_written_otherwise_is_a_difference() {
 }
 
 #[test]
-fn a_replay_waits_for_nothing() {
+fn a_replay_skips_all_waits() {
     let world = World::new();
     world.file("tape", "{\"moyai\":\"0.1.0\"}\n");
     assert_eq!(world.run_with(&["--replay", "tape", "--timeout", "1m"], "sleep(`1h`); print(1);").ok(), "1\n");
 }
 
 #[test]
-fn an_act_that_failed_fails_again() {
+fn a_replay_repeats_a_failed_change() {
     let world = World::new();
     let script =
         "try { file::write(`no/such`, `x`) } catch (e) { print(e); } cmd(`sh -c 'echo why >&2; exit 3'`).run();";
@@ -148,7 +148,7 @@ fn an_act_that_failed_fails_again() {
 }
 
 #[test]
-fn a_record_is_its_owners_alone_and_has_no_secret() {
+fn a_recording_is_private_and_contains_no_secret() {
     let world = World::new();
     let secret = world.file("state/secrets/token", "s3cr3t\n");
     std::fs::set_permissions(secret, PermissionsExt::from_mode(0o600)).unwrap();
@@ -159,14 +159,14 @@ fn a_record_is_its_owners_alone_and_has_no_secret() {
     let recorded = world.run_with(&["--record", "tape"], script).ok();
     assert!(!read(&tape).contains("s3cr3t"), "{}", read(&tape));
     assert!(read(&tape).contains(r#""env":{"T":"<secret>"},"stdin":"<secret>""#), "{}", read(&tape));
-    // Played back where the secret is not.
+    // Replayed without the secret.
     std::fs::remove_dir_all(world.path("state/secrets")).unwrap();
     assert_eq!(world.run_with(&["--replay", "tape"], script).ok(), recorded);
     assert_eq!(tape.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
-fn what_is_no_record_is_refused_with_its_line() {
+fn an_invalid_recording_is_refused_with_its_line() {
     let world = World::new();
     world.file("broken", "{\"moyai\":\"0.1.0\"}\nnot json\n");
     assert!(world.run_with(&["--replay", "broken"], "1").failed(2).contains("line 2 is not JSON"));
@@ -177,7 +177,7 @@ fn what_is_no_record_is_refused_with_its_line() {
 }
 
 #[test]
-fn the_questions_of_parallel_work_may_come_in_any_order() {
+fn a_replay_accepts_parallel_commands_in_any_order() {
     let world = World::new();
     let script = "print([3, 1, 2].par_map(|n| $(`sh -c ${\"sleep 0.\" + n + \"; echo \" + n}`)));";
     let recorded = world.run_with(&["--record", "tape"], script).ok();

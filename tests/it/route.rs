@@ -1,15 +1,15 @@
-//! Who gets which report: severities, targets of one site, one report for one cause; and the line for Nagios.
+//! Report routing: severities, targets of one site, one report per cause, and the line for Nagios.
 
 use crate::common::{Gave, World, read};
 use crate::web::Web;
 
-/// A program that appends what it is given to a file of its name.
-fn teller(world: &World, name: &str) -> String {
+/// Writes a program that appends its arguments to a file with its name.
+fn notifier(world: &World, name: &str) -> String {
     world.program(name, &format!("#!/bin/sh\necho \"$1\" >>{}\n", world.path(&format!("{name}.told")).display()))
 }
 
-/// What a target got, without the times.
-fn told(world: &World, name: &str) -> Vec<String> {
+/// Returns the reports of a target, without their times.
+fn reports(world: &World, name: &str) -> Vec<String> {
     let text = std::fs::read_to_string(world.path(&format!("{name}.told"))).unwrap_or_default();
     text.lines().map(|line| line.split_once(" : ").map_or(line, |(_, rest)| rest).to_owned()).collect()
 }
@@ -19,10 +19,10 @@ fn config(world: &World, text: &str) {
 }
 
 #[test]
-fn a_site_has_targets_of_its_own_and_a_target_takes_only_what_is_severe_enough() {
+fn sites_have_their_own_targets_and_targets_a_minimum_severity() {
     let web = Web::start();
     let world = World::new();
-    let (all, pager, anna) = (teller(&world, "all"), teller(&world, "pager"), teller(&world, "anna"));
+    let (all, pager, anna) = (notifier(&world, "all"), notifier(&world, "pager"), notifier(&world, "anna"));
     let sites = |path: &str| {
         let url = web.url(path);
         format!(
@@ -35,33 +35,33 @@ fn a_site_has_targets_of_its_own_and_a_target_takes_only_what_is_severe_enough()
     let why = "is sick: status 404, it says \"nothing here\"";
     let gave = world.moyai(["run", "monitor"]);
     assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 1));
-    assert_eq!(told(&world, "all"), [format!("shop {why}, blog {why}")]);
-    assert_eq!(told(&world, "pager"), [format!("shop {why}, lab {why}")]);
-    assert_eq!(told(&world, "anna"), [format!("club {why}, lab {why}")]);
+    assert_eq!(reports(&world, "all"), [format!("shop {why}, blog {why}")]);
+    assert_eq!(reports(&world, "pager"), [format!("shop {why}, lab {why}")]);
+    assert_eq!(reports(&world, "anna"), [format!("club {why}, lab {why}")]);
     config(&world, &format!("{tell} const SITES = [{}];", sites("/ok")));
     world.moyai(["run", "monitor"]).ok();
     assert!(
-        told(&world, "anna")[1].starts_with("club is fine again after ")
-            && told(&world, "anna")[1].contains("lab is fine")
+        reports(&world, "anna")[1].starts_with("club is fine again after ")
+            && reports(&world, "anna")[1].contains("lab is fine")
     );
-    // A report of a script is for all of TELL, an alarm also for those that only want these.
+    // A script's report goes to every target in TELL, an alarm also to targets that only take alarms.
     world.script("note", "import \"lib/notify\" as notify; notify::send(\"a note\"); notify::alarm(\"disk\");");
     world.moyai(["run", "note"]).ok();
-    assert_eq!(told(&world, "all")[2..], ["a note", "ALARM: disk"]);
-    assert_eq!(told(&world, "pager")[2..], ["ALARM: disk"]);
-    assert_eq!(told(&world, "anna").len(), 2);
-    // What no target gets is printed, so that cron mails it.
+    assert_eq!(reports(&world, "all")[2..], ["a note", "ALARM: disk"]);
+    assert_eq!(reports(&world, "pager")[2..], ["ALARM: disk"]);
+    assert_eq!(reports(&world, "anna").len(), 2);
+    // A report without a target is printed, so that cron mails it.
     config(
         &world,
         &format!("const TELL = [#{{ to: \"{pager}\", severity: \"page\" }}]; const SITES = [{}];", sites("/404")),
     );
     let out = world.moyai(["run", "monitor"]).out;
     assert!(out.ends_with(&format!(" : blog {why}\n")), "{out}");
-    assert_eq!(told(&world, "pager").len(), 4);
+    assert_eq!(reports(&world, "pager").len(), 4);
 }
 
-/// What is found at each check of a site (`x` down, `.` up), whether something that it needs is down at it (`m`), and
-/// what is reported: `S` down, `W` up, `R` still down.
+/// The result of each check of a site (`x` down, `.` up), whether a dependency is down (`m`), and the report: `S` down,
+/// `W` up, `R` still down.
 const NEEDS: &[(&str, &str, &str)] = &[
     ("xx..", "mm..", "----"),
     ("xxx.", "mm..", "----"),
@@ -75,7 +75,7 @@ const NEEDS: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn one_cause_is_one_report() {
+fn one_cause_gives_one_report() {
     let world = World::new();
     config(&world, "const REMIND = \"3m\";");
     for (found, muted, expected) in NEEDS {
@@ -92,7 +92,7 @@ fn one_cause_is_one_report() {
         assert_eq!(gave.ok().trim_end(), *expected, "{found} {muted}");
     }
     let world = World::new();
-    let (web, tell) = (Web::start(), teller(&world, "all"));
+    let (web, tell) = (Web::start(), notifier(&world, "all"));
     let sites = |db: &str, app: &str| {
         config(
             &world,
@@ -112,11 +112,11 @@ fn one_cause_is_one_report() {
         (&rows[0]["state"], &rows[0]["needs"][0], &rows[2]["needs"][1], code),
         (&"sick".into(), &"db".into(), &"db".into(), 1)
     );
-    assert_eq!(told(&world, "all"), ["db is sick: status 404, it says \"nothing here\""]);
+    assert_eq!(reports(&world, "all"), ["db is sick: status 404, it says \"nothing here\""]);
     sites("/ok", "/ok").ok();
-    let all = told(&world, "all");
+    let all = reports(&world, "all");
     assert!(all.len() == 2 && all[1].starts_with("db is fine again") && !all[1].contains("app"), "{all:?}");
-    // Names that do not exist are found before the run, and reported in it.
+    // Unknown names are found before the run, and reported during it.
     config(&world, &format!("const SITES = [#{{ name: \"app\", url: \"{}\", needs: \"bd\" }}];", web.url("/ok")));
     assert!(world.moyai(["check", "config"]).failed(2).contains("needs: there is no site bd"));
     let gave = world.moyai(["run", "monitor"]);
@@ -124,7 +124,7 @@ fn one_cause_is_one_report() {
 }
 
 #[test]
-fn sites_that_need_each_other_are_an_error_and_each_is_reported() {
+fn sites_that_need_each_other_are_an_error_and_all_are_reported() {
     let web = Web::start();
     let down = web.url("/404");
     for (needs, wrong) in [
@@ -133,7 +133,7 @@ fn sites_that_need_each_other_are_an_error_and_each_is_reported() {
         (["c", "", "c"], "c needs itself"),
     ] {
         let world = World::new();
-        let tell = teller(&world, "all");
+        let tell = notifier(&world, "all");
         let site = |(name, need): (&str, &str)| {
             let need = if need.is_empty() { String::new() } else { format!(", needs: \"{need}\"") };
             format!("  #{{ name: \"{name}\", url: \"{down}\"{need} }},\n")
@@ -149,15 +149,15 @@ fn sites_that_need_each_other_are_an_error_and_each_is_reported() {
         );
         let gave = world.moyai(["run", "monitor"]);
         assert!(gave.code == 1 && gave.err.contains("needs in config: "), "{gave:?}");
-        // A cycle keeps no site from being reported: a need that is none of it still does.
-        let told = told(&world, "all").join(" ");
-        assert_eq!(told.contains("a is sick"), needs[0] != "c", "{told}");
-        assert!(told.contains("c is sick"), "{told}");
+        // Sites in a cycle are reported. A dependency outside the cycle still suppresses reports.
+        let reports = reports(&world, "all").join(" ");
+        assert_eq!(reports.contains("a is sick"), needs[0] != "c", "{reports}");
+        assert!(reports.contains("c is sick"), "{reports}");
     }
 }
 
 #[test]
-fn one_line_for_nagios_has_its_exit_code_and_its_performance_data() {
+fn the_nagios_line_has_an_exit_code_and_performance_data() {
     let web = Web::start();
     let world = World::new();
     let text = format!(
@@ -180,7 +180,7 @@ fn one_line_for_nagios_has_its_exit_code_and_its_performance_data() {
         assert_eq!((seconds.replace(&gave.out, "time=Ts").as_ref(), gave.code), (line, code), "{}", gave.err);
     }
     assert!(!world.path("state/state/monitor.sites.json").exists(), "nothing is kept");
-    // It does not wait for a run of cron's, nor keep one from running.
+    // It does not wait for a run by cron and does not block one.
     world.script(
         "hold",
         "lock(\"script/monitor\"); file::write(\"held\", \"\"); while !file::exists(\"go\") { sleep(\"10ms\"); }",
@@ -190,7 +190,7 @@ fn one_line_for_nagios_has_its_exit_code_and_its_performance_data() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     assert_eq!(world.moyai(["run", "monitor", "--nagios", "ok"]).code, 0);
-    // An empty variable in Nagios's command is no check of all sites.
+    // An empty variable in Nagios's command must not check all sites.
     assert_eq!(world.moyai(["run", "monitor", "--nagios", ""]).code, 3);
     assert_eq!(world.moyai(["run", "monitor"]).code, 75);
     world.file("go", "");

@@ -1,8 +1,8 @@
-//! `rules.rhai`: what it may say, and what is wrong with it before anything runs.
+//! `rules.rhai`: its syntax, and errors found before anything runs.
 
 use crate::common::World;
 
-/// A world with these rules, and two scripts for them.
+/// Creates a world with these rules and two scripts for them.
 fn world(rules: &str) -> World {
     let world = World::new();
     world.script("rules", rules).script("job", "let tag = opt(\"tag\", \"\"); print(`job ${tag}`);");
@@ -11,7 +11,7 @@ fn world(rules: &str) -> World {
 }
 
 #[test]
-fn what_is_wrong_with_a_rule_is_shown_at_its_place() {
+fn errors_in_a_rule_are_shown_at_their_position() {
     for (rule, place, message, help) in [
         (r#"every("0 25 * * *", "job");"#, "1:10", "there is no hour 25", "an hour is 0 to 23"),
         (r#"every("0 0 31 2 *", "job");"#, "1:8", "`0 0 31 2 *` never fires", "the third field"),
@@ -47,13 +47,13 @@ fn what_is_wrong_with_a_rule_is_shown_at_its_place() {
         let err = world.moyai(["check", "rules"]).failed(2);
         let place = format!("rules.rhai:{place}\n");
         assert!(err.contains(&place) && err.contains(message) && err.contains(help), "{rule}\n{err}");
-        // Nothing goes on with rules that are wrong.
+        // Other commands refuse invalid rules too.
         assert!(world.moyai(["next"]).failed(2).contains(message), "{rule}");
     }
 }
 
 #[test]
-fn all_that_is_wrong_is_shown_at_once() {
+fn all_errors_in_rules_are_shown_together() {
     let world = world("every(\"61 * * * *\", \"job\");\nevery(\"0 0 * * *\", \"gone\");\non(\"start\", \"job\");\n");
     let out = world.moyai(["check", "rules", "--format", "short"]).failed(2);
     assert_eq!(out, "");
@@ -66,7 +66,7 @@ fn all_that_is_wrong_is_shown_at_once() {
 }
 
 #[test]
-fn reading_the_rules_does_nothing() {
+fn reading_rules_has_no_side_effects() {
     let world = world("every(\"0 0 * * *\", \"job\");\ncmd(`touch there`).run();");
     let err = world.moyai(["check", "rules"]).failed(2);
     assert!(
@@ -77,12 +77,12 @@ fn reading_the_rules_does_nothing() {
 }
 
 #[test]
-fn a_script_that_does_not_check_is_no_fault_of_the_rules() {
+fn rules_are_valid_although_their_script_is_not() {
     world("every(\"0 0 * * *\", \"broken\"); exit(0);").moyai(["check", "rules"]).ok();
 }
 
 #[test]
-fn next_shows_each_rule_with_what_it_runs_and_then_the_events() {
+fn next_shows_each_scheduled_rule_and_then_the_events() {
     let world = world(
         r#"
         every("0 3 1 * *", "job", ["--tag", "a b"]);
@@ -108,7 +108,7 @@ on container start,die: job
 }
 
 #[test]
-fn run_as_a_script_the_rules_are_printed() {
+fn running_the_rules_prints_them() {
     let out = world("every(\"0 3 * * *\", \"job\", [\"-q\"]); on(\"boot\", \"job\"); alarm(\"tell\");")
         .moyai(["run", "rules"]);
     assert_eq!(out.ok(), "at 03:00 every day: job -q\nat each start of the host: job\nalarm: tell\n");
@@ -117,7 +117,7 @@ fn run_as_a_script_the_rules_are_printed() {
 }
 
 #[test]
-fn crontab_prints_what_cron_can_run_and_names_the_rest() {
+fn crontab_prints_lines_for_cron_and_names_the_other_rules() {
     let world = world(
         r#"
         every("0 3 * * *", "job", ["--tag=100%"], #{ timeout: "90m", jitter: "5m" });

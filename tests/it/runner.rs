@@ -1,11 +1,11 @@
-//! The runner: what a program can do to the script that runs it.
+//! The runner: effects of a program on the script that runs it.
 
 use crate::common::{World, gave, read};
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-/// Whether a process whose command line holds this text is alive.
+/// Returns true if a process whose command line contains this text is alive.
 fn alive(mark: &str) -> bool {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).any(|pid| {
@@ -15,7 +15,7 @@ fn alive(mark: &str) -> bool {
     })
 }
 
-/// Far longer than anything here takes on a busy machine, and shorter than what has to be ended.
+/// Far longer than any step takes on a busy machine, and shorter than the processes that must be ended.
 const LONG: Duration = Duration::from_secs(300);
 
 fn gone(mark: &str) -> bool {
@@ -29,7 +29,7 @@ fn gone(mark: &str) -> bool {
     false
 }
 
-/// A number of seconds for `sleep` that no other test uses, so that the process can be found.
+/// Returns a number of seconds for `sleep` that no other test uses, so that the process can be found.
 fn unique() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -37,20 +37,20 @@ fn unique() -> String {
 }
 
 #[test]
-fn a_failing_stage_fails_the_pipe_but_a_sigpipe_inside_does_not() {
+fn a_failing_stage_fails_the_pipe_but_an_inner_sigpipe_does_not() {
     let world = World::new();
     assert_eq!(world.run("print($(`yes | head -1`));").ok(), "y\n");
     assert_eq!(world.run("print($(`seq 1000000 | grep -m1 5`));").ok(), "5\n");
     let err = world.run("print($(`sh -c 'exit 3' | cat`));").failed(1);
     assert!(err.contains("`sh -c 'exit 3'` in `sh -c 'exit 3' | cat` exited with status 3"), "{err}");
-    // The last stage's own SIGPIPE is nobody's fault but its own.
+    // SIGPIPE of the last stage is a failure.
     world.run("$(`sh -c 'kill -PIPE $$'`);").failed(1);
     assert_eq!(world.run("print(cmd(`sh -c 'exit 3' | sh -c 'exit 4'`).code());").ok(), "4\n");
     assert_eq!(world.run("print(cmd(`sh -c 'exit 3' | true`).output().code);").ok(), "3\n");
 }
 
 #[test]
-fn a_time_out_ends_grandchildren_also_those_that_left_the_session() {
+fn a_time_out_ends_grandchildren_even_outside_the_session() {
     let world = World::new();
     for (how, sleep) in [
         ("sh -c 'sleep N & sleep N'", unique()),
@@ -59,7 +59,7 @@ fn a_time_out_ends_grandchildren_also_those_that_left_the_session() {
         ("sh -c '(setsid sleep N &) ; sleep 1000'", unique()),
         ("sh -c 'trap \"\" TERM; sleep N'", unique()),
         ("sleep N | cat", unique()),
-        // Without a session, a parent or an environment that it could be known by.
+        // Without a session, a parent or an environment to recognise it by.
         ("sh -c 'env -i setsid sleep N & sleep 1000'", unique()),
         ("sh -c '(env -i setsid sleep N &) ; sleep 1000'", unique()),
         ("sh -c '(env -i setsid sh -c \"trap : TERM; (sleep N; sleep N)\" &) ; sleep 1000'", unique()),
@@ -75,7 +75,7 @@ fn a_time_out_ends_grandchildren_also_those_that_left_the_session() {
 }
 
 #[test]
-fn a_time_out_leaves_alone_what_a_daemon_and_an_earlier_command_have_started() {
+fn a_time_out_spares_daemons_and_processes_of_earlier_commands() {
     let (world, kept, daemon, gone_too) = (World::new(), unique(), unique(), unique());
     let script = format!(
         "cmd(`sh -c 'env -i setsid sleep {kept} >/dev/null 2>&1 &'`).run(); sleep(\"50ms\");
@@ -91,11 +91,11 @@ fn a_time_out_leaves_alone_what_a_daemon_and_an_earlier_command_have_started() {
 }
 
 #[test]
-fn of_an_output_that_is_kept_only_the_beginning_is_held_and_the_rest_counted() {
+fn recorded_output_keeps_the_beginning_and_counts_the_rest() {
     let world = World::new();
     let noisy =
         "sh -c 'head -c 60000000 /dev/zero | tr \"\\\\0\" x; head -c 60000000 /dev/zero | tr \"\\\\0\" y >&2; exit 3'";
-    // The largest that moyai has been so far, in kB: proc_pid_status(5).
+    // The peak memory of moyai so far, in kB: proc_pid_status(5).
     let peak = "file::read(\"/proc/self/status\").lines().grep(\"VmHWM\").join(\"\").field(2).to_int()";
     let script = format!(
         "let before = {peak}; let ran = cmd(`{noisy}`).keep(10).output(); print(ran.out); print(ran.digest);
@@ -108,7 +108,7 @@ fn of_an_output_that_is_kept_only_the_beginning_is_held_and_the_rest_counted() {
 }
 
 #[test]
-fn a_program_that_fails_with_a_long_complaint_is_shown_with_its_end() {
+fn a_long_error_output_is_shown_with_its_end() {
     let script = "cmd(`sh -c 'head -c 60000000 /dev/zero | tr \"\\\\0\" y >&2; echo >&2; printf \"\\\\033[2Jthe end\" >&2; exit 3'`).quiet().run();";
     let err = World::new().run(script).failed(1);
     assert!(
@@ -126,13 +126,13 @@ fn a_background_grandchild_that_holds_the_pipe_does_not_hold_the_script() {
     let out = World::new().run(&format!("print($(`sh -c 'sleep {sleep} & echo hi'`));")).ok();
     assert_eq!(out, "hi\n");
     assert!(begun.elapsed() < LONG);
-    // As under bash it goes on; the test puts it away.
+    // As under bash, it keeps running. The test ends it.
     std::process::Command::new("pkill").args(["-f", &format!("^sleep {sleep}$")]).status().unwrap();
     assert!(gone(&sleep));
 }
 
 #[test]
-fn a_second_int_or_term_ends_the_run_at_once_even_while_what_was_deferred_hangs() {
+fn a_second_int_or_term_ends_the_run_although_deferred_code_hangs() {
     for (name, number) in [("INT", 2), ("TERM", 15)] {
         let world = World::new();
         world.script("test", "defer(|| { print(\"deferred\"); sleep(60); });\nprint(\"ready\");\nsleep(60);\n");
@@ -149,7 +149,7 @@ fn a_second_int_or_term_ends_the_run_at_once_even_while_what_was_deferred_hangs(
 }
 
 #[test]
-fn signals_end_the_children_run_what_was_deferred_and_give_128_plus_n() {
+fn signals_end_children_run_deferred_code_and_exit_with_128_plus_n() {
     for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
         for body in [
             "$(`sleep N`);",
@@ -185,14 +185,14 @@ fn signals_end_the_children_run_what_was_deferred_and_give_128_plus_n() {
 }
 
 #[test]
-fn every_command_has_a_session_of_its_own_so_that_nothing_can_ask_on_the_terminal() {
+fn every_command_runs_in_its_own_session_without_the_terminal() {
     let out = World::new().run("print($(`sh -c 'ps -o sid= -p $$; echo $$'`));").ok();
     let words: Vec<&str> = out.split_whitespace().collect();
     assert_eq!(words[0], words[1]);
 }
 
 #[test]
-fn a_command_reads_nothing_unless_it_is_given_something() {
+fn a_command_has_empty_standard_input_by_default() {
     let world = World::new();
     world.script("test", "print($(`cat`) + \".\"); print(cmd(`cat`).stdin(\"a\\nb\").read());");
     let mut child = world.command(["run", "test"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -203,7 +203,7 @@ fn a_command_reads_nothing_unless_it_is_given_something() {
 }
 
 #[test]
-fn ten_megabytes_in_and_out_and_on_standard_error_do_not_block() {
+fn ten_megabytes_on_every_stream_do_not_block() {
     let world = World::new();
     let text = "let big = \"\"; big.pad(10000000, 'x');";
     assert_eq!(
@@ -218,7 +218,7 @@ fn ten_megabytes_in_and_out_and_on_standard_error_do_not_block() {
 }
 
 #[test]
-fn an_error_carries_the_end_of_standard_error_and_the_line() {
+fn an_error_contains_the_end_of_standard_error_and_the_line() {
     let world = World::new();
     let err = world.run("\n\nlet x = $(`sh -c 'seq 100000 >&2; echo last words >&2; exit 9'`);\n").failed(1);
     assert!(err.contains("test.rhai:3"), "{}", &err[..300]);
@@ -231,13 +231,13 @@ fn an_error_carries_the_end_of_standard_error_and_the_line() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_named_with_its_package() {
+fn a_missing_program_is_named_with_its_package() {
     let world = World::new();
     let err = world.run("cmd(`no-such-program x`).ok();").failed(127);
     assert!(err.contains("program `no-such-program` was not found"), "{err}");
     for (program, package) in [("docker", "docker.io"), ("nginx", "nginx"), ("df", "coreutils")] {
         world.script("test", &format!("let x = cmd(`{program} -v`).env(\"PATH\", \"/nowhere\").dir(\"/\").output();"));
-        // The system folders are always looked at as well: an empty root stands for a host without it.
+        // The system directories are always searched, so an empty root simulates a host without the program.
         let root = world.path("root");
         std::fs::create_dir_all(&root).unwrap();
         let error = moyai::process::resolve(&moyai::process::Stage {
@@ -250,7 +250,7 @@ fn a_program_that_is_not_there_is_named_with_its_package() {
 }
 
 #[test]
-fn a_missing_folder_is_not_taken_for_a_missing_program() {
+fn a_missing_directory_is_not_reported_as_a_missing_program() {
     let err = World::new().run("cmd(`true`).dir(\"/no/such/folder\").run();").failed(1);
     assert!(err.contains("change to the directory `/no/such/folder`: no such file or directory"), "{err}");
 }
@@ -266,12 +266,12 @@ fn sbin_is_found_under_a_bare_path_and_an_empty_environment() {
 }
 
 #[test]
-fn output_that_is_not_utf_8_is_kept_readable() {
+fn invalid_utf_8_output_stays_readable() {
     assert_eq!(World::new().run("print($(`printf 'a\\377b'`));").ok(), "a\u{fffd}b\n");
 }
 
 #[test]
-fn more_output_than_a_script_can_hold_is_an_error_that_ends_the_command() {
+fn too_much_output_is_an_error_and_ends_the_command() {
     let err = World::new().run("let x = $(`yes`);").failed(1);
     assert!(err.contains("`yes` printed more than 64 MiB") && err.contains(".to_file(path)"), "{err}");
 }
@@ -296,7 +296,7 @@ fn started_commands_end_with_the_script_unless_they_are_daemons() {
 }
 
 #[test]
-fn a_failing_command_is_tried_again_and_other_statuses_can_be_accepted() {
+fn failing_commands_can_be_retried_and_other_statuses_accepted() {
     let world = World::new();
     let out = world.run(
         "cmd(`sh -c 'echo x >> tries; test $(wc -l < tries) -ge 3'`).retry(3, 0.01).run(); print($(`cat tries`));",
@@ -308,7 +308,7 @@ fn a_failing_command_is_tried_again_and_other_statuses_can_be_accepted() {
 }
 
 #[test]
-fn trace_prints_each_command_as_it_can_be_pasted_with_its_place_and_status() {
+fn trace_prints_each_command_as_shell_code_with_line_and_status() {
     let gave = World::new().run_with(&["-x"], "let a = \"b c\";\nprint($(`echo ${a} | cat`));");
     assert!(gave.err.contains("+ echo 'b c' | cat    # ") && gave.err.contains("test.rhai:2\n"), "{}", gave.err);
     assert!(gave.err.contains("= 0 in 0."), "{}", gave.err);
@@ -316,7 +316,7 @@ fn trace_prints_each_command_as_it_can_be_pasted_with_its_place_and_status() {
 }
 
 #[test]
-fn a_secret_never_shows_in_output_trace_plan_or_error() {
+fn output_traces_plans_and_errors_never_show_a_secret() {
     let world = World::new();
     world.script(
         "test",
@@ -358,7 +358,7 @@ fn a_dry_run_starts_no_changing_command_and_refuses_one_where_output_is_read() {
          mv -T -- made3.moyai-new made3\necho y >> 'made 4'\n# read\n# the plan goes on as if this succeeded and printed nothing\nrmdir made5\n# true\n"
     );
     assert!(
-        std::fs::read_dir(world.folder.path()).unwrap().all(|entry| !entry
+        std::fs::read_dir(world.dir.path()).unwrap().all(|entry| !entry
             .unwrap()
             .file_name()
             .to_string_lossy()
@@ -384,7 +384,7 @@ fn a_dry_run_starts_no_changing_command_and_refuses_one_where_output_is_read() {
     refused("docker rm -f x | cat", "`docker rm` changes something");
     refused("cat <(touch made)", "`touch` changes something");
     refused("echo `touch made`".replace('`', "``").as_str(), "bash computes the name of a command");
-    assert!(!world.folder.path().join("made").exists());
+    assert!(!world.dir.path().join("made").exists());
     assert_eq!(
         world.run_with(&["-n"], "print(sh(`echo b a | tr ' ' '\\n' | sort && cd / && ls -d /e*c`).read());").ok(),
         "# a\n# b\n# /etc\n"
@@ -404,7 +404,7 @@ fn the_printed_lines_pasted_into_a_shell_do_what_the_run_does() {
         .arg("-e")
         .arg("-c")
         .arg(&lines)
-        .current_dir(dry.folder.path())
+        .current_dir(dry.dir.path())
         .output()
         .unwrap();
     assert!(pasted.status.success(), "{lines}\n{}", String::from_utf8_lossy(&pasted.stderr));
@@ -423,7 +423,7 @@ fn an_interactive_command_gets_the_terminal_and_a_captured_one_does_not() {
 }
 
 #[test]
-fn a_signal_that_a_catch_has_reworded_still_gives_its_exit_code() {
+fn a_signal_keeps_its_exit_code_after_a_catch_rethrows() {
     let world = World::new();
     world.script("test", "try { cmd(`sh -c 'kill -TERM $PPID; sleep 9'`).run(); } catch (e) { die(`no: ${e}`); }");
     let err = world.moyai(["run", "test"]).failed(143);
@@ -431,7 +431,7 @@ fn a_signal_that_a_catch_has_reworded_still_gives_its_exit_code() {
 }
 
 #[test]
-fn ctrl_c_inside_an_interactive_shell_does_not_end_the_script_but_in_a_plain_program_it_does() {
+fn ctrl_c_ends_the_script_except_inside_an_interactive_shell() {
     let world = World::new();
     world.script(
         "test",
@@ -444,7 +444,7 @@ fn ctrl_c_inside_an_interactive_shell_does_not_end_the_script_but_in_a_plain_pro
     assert!(!out.contains("after") && out.contains("interrupted"), "{out}");
 }
 
-/// Runs the world's script `test` on a terminal of its own, and types once it has said `ready`.
+/// Runs the world's script `test` on a new terminal, and types after it printed `ready`.
 fn on_a_pty(world: &World, typed: &str) -> String {
     use std::os::unix::process::CommandExt;
     let controller = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
@@ -493,7 +493,7 @@ fn on_a_pty(world: &World, typed: &str) -> String {
 }
 
 #[test]
-fn a_run_for_an_event_does_not_check_again_what_has_not_changed() {
+fn an_event_run_does_not_check_unchanged_scripts_again() {
     let world = World::new();
     let kept = || world.path("state/state/checked.test.json");
     let event =
@@ -505,14 +505,14 @@ fn a_run_for_an_event_does_not_check_again_what_has_not_changed() {
     assert!(!kept().exists(), "other runs keep nothing");
     assert_eq!(event(&["run", "test"]).ok(), "42\n");
 
-    // What is kept is what counts: with one more flag in it, that flag is accepted.
+    // The cached result counts: with one more flag in it, that flag is accepted.
     let checked = read(kept());
     assert!(checked.contains("\"flags\":[\"more\"]"), "{checked}");
     world.file("state/state/checked.test.json", checked.replace("[\"more\"]", "[\"less\",\"more\"]"));
     assert_eq!(event(&["run", "test", "--less"]).ok(), "42\n");
     assert!(world.moyai(["run", "test", "--less"]).failed(2).contains("has no option `--less`"));
 
-    // A change of an import, of the script, or of what is kept: the script is checked again.
+    // After a change of an import, the script or the cache, the script is checked again.
     world.file("scripts/lib.rhai", "fn answer() { 4 + }");
     assert!(event(&["run", "test"]).failed(2).contains("lib.rhai"));
     world.file("scripts/lib.rhai", "fn answer() { 43 }");
@@ -523,7 +523,7 @@ fn a_run_for_an_event_does_not_check_again_what_has_not_changed() {
     world.script("test", &format!("{text}\nprint(lib::anser());"));
     assert!(event(&["run", "test"]).failed(2).contains("anser"));
 
-    // A file that is started by its path has no name that it could be kept by.
+    // A file started by its path has no name for the cache.
     let path = world.file("other/own.rhai", "print(7);").display().to_string();
     assert_eq!(event(&["run", &path]).ok(), "7\n");
     assert!(!world.path("state/state/checked.own.json").exists());

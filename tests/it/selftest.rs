@@ -3,7 +3,7 @@
 use crate::common::World;
 
 #[test]
-fn the_scripts_that_come_with_moyai_pass_their_tests() {
+fn built_in_scripts_pass_their_tests() {
     let gave = World::new().moyai(["test"]);
     assert_eq!((gave.code, gave.err.as_str()), (0, ""), "{}", gave.out);
     assert!(gave.out.ends_with(" passed, 0 failed\n"), "{}", gave.out);
@@ -14,7 +14,7 @@ fn the_scripts_that_come_with_moyai_pass_their_tests() {
 }
 
 #[test]
-fn a_test_that_fails_shows_both_values_and_its_line_and_the_others_run() {
+fn a_failing_test_shows_both_values_and_its_line_and_others_run() {
     let world = World::new();
     world.script("job", "print($(`docker ps -q`)); cmd(`docker stop web`).run(); file::write(`made`, `x`);");
     let tests = "fn test_a() { assert_eq(1, `1`); }
@@ -46,7 +46,7 @@ fn helper() { die(`not a test`); }
 }
 
 #[test]
-fn a_question_without_an_answer_fails_the_script_and_no_program_starts() {
+fn an_unanswered_query_fails_the_script_and_starts_no_program() {
     let world = World::new();
     world.script("job", "try { $(`touch ran`) } catch {} http::get(`http://127.0.0.1:9/`);");
     world.script("job.test", "fn test_a() { assert_eq(try_script(\"job\", #{}).code, 0); }");
@@ -56,7 +56,7 @@ fn a_question_without_an_answer_fails_the_script_and_no_program_starts() {
 }
 
 #[test]
-fn a_signal_ends_a_test_whose_script_does_not_end() {
+fn a_signal_ends_a_test_of_an_endless_script() {
     let world = World::new();
     world.script("job", "loop { }");
     world.script("job.test", "fn test_a() { try_script(`job`, #{}); }");
@@ -79,7 +79,7 @@ fn a_signal_ends_a_test_whose_script_does_not_end() {
 }
 
 #[test]
-fn a_test_has_its_own_config_and_a_secret_of_nobody() {
+fn a_test_has_its_own_config_and_no_real_secrets() {
     let world = World::new();
     world.script("config", "const TELL = [\"of this host\"];");
     world.script("job", "import \"config\" as config; print(config::TELL); print(config::DISKS); cmd(`curl ${secret(\"token\")}`).run();");
@@ -95,7 +95,7 @@ fn test_b() { assert(try_script("job", #{}).out.contains("of this host")); }
 }
 
 #[test]
-fn a_pretended_host_has_every_field_of_a_container_and_refuses_others() {
+fn a_pretend_host_has_every_container_field_and_refuses_others() {
     let world = World::new();
     world.script(
         "job",

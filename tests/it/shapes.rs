@@ -1,9 +1,9 @@
-//! What `moyai check` knows of moyai's own names: functions, their arguments and options, the fields of what they
-//! return, the names in `config.rhai`. Each line is a slip, and a word that the help has to have.
+//! What `moyai check` knows about moyai's own names: functions, their arguments and options, fields of their results,
+//! names in `config.rhai`. Each line is a mistake, and a word that its help must contain.
 
 use crate::common::World;
 
-/// Checks each script; its help must have the word.
+/// Checks each script. Its help must contain the word.
 fn helped(name: &str, scripts: &[(&str, &str)]) {
     let world = World::new();
     let missed: Vec<String> = scripts
@@ -19,7 +19,7 @@ fn helped(name: &str, scripts: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_name_from_another_language_leads_to_the_function_that_does_the_same() {
+fn a_name_from_another_language_leads_to_the_equivalent_function() {
     helped(
         "test",
         &[
@@ -43,7 +43,7 @@ fn a_name_from_another_language_leads_to_the_function_that_does_the_same() {
 }
 
 #[test]
-fn a_wrong_number_of_arguments_is_answered_with_the_forms_of_the_function() {
+fn a_wrong_number_of_arguments_lists_the_forms_of_the_function() {
     helped(
         "test",
         &[
@@ -59,7 +59,7 @@ fn a_wrong_number_of_arguments_is_answered_with_the_forms_of_the_function() {
 }
 
 #[test]
-fn an_argument_of_another_kind_is_answered_with_the_way_to_convert_it() {
+fn an_argument_of_the_wrong_kind_suggests_a_conversion() {
     helped(
         "test",
         &[
@@ -69,14 +69,14 @@ fn an_argument_of_another_kind_is_answered_with_the_way_to_convert_it() {
             ("let a = []; a.append(1);", "x.push(value)"),
             ("print(cmd(`date`).trim());", ".read()"),
             ("\"ls -l\".run();", "cmd(`ls -l`).run()"),
-            // The interpreter's own `exit` takes anything, and says that all went well.
+            // The interpreter's own `exit` would accept any value and report success.
             ("exit(\"1\");", ".to_int()"),
         ],
     );
 }
 
 #[test]
-fn a_field_that_a_result_does_not_have_is_answered_with_the_one_that_it_has() {
+fn an_unknown_field_suggests_an_existing_one() {
     helped(
         "test",
         &[
@@ -103,7 +103,7 @@ fn a_field_that_a_result_does_not_have_is_answered_with_the_one_that_it_has() {
 }
 
 #[test]
-fn an_option_that_a_function_does_not_have_or_of_a_wrong_kind_is_named() {
+fn unknown_options_and_wrong_option_kinds_are_named() {
     helped(
         "test",
         &[
@@ -119,7 +119,7 @@ fn an_option_that_a_function_does_not_have_or_of_a_wrong_kind_is_named() {
 }
 
 #[test]
-fn a_constant_that_a_function_surely_refuses_is_found_before_the_run() {
+fn check_finds_constants_that_a_function_refuses() {
     helped(
         "test",
         &[
@@ -137,7 +137,7 @@ fn a_constant_that_a_function_surely_refuses_is_found_before_the_run() {
 }
 
 #[test]
-fn a_name_in_the_configuration_that_nothing_reads_is_answered_with_the_one_that_moyai_reads() {
+fn an_unused_configuration_name_suggests_a_known_one() {
     helped(
         "config",
         &[
@@ -154,7 +154,7 @@ fn a_name_in_the_configuration_that_nothing_reads_is_answered_with_the_one_that_
 }
 
 #[test]
-fn a_configuration_may_have_names_of_its_own() {
+fn a_configuration_may_define_its_own_names() {
     let world = World::new();
     world.script("mine", "import \"config\" as mine; print(mine::SITE);");
     let own = "const SITE = \"x\"; const DISC = \"/\"; const DISKS = [DISC]; const OTHER = 1; fn starts(c) { start(c) } \

@@ -1,16 +1,15 @@
-//! What a bash user writes by mistake, and what looks like a mistake and is none; every hint, obeyed.
+//! Typical mistakes of bash users, correct code that resembles a mistake, and hints that work when followed.
 
 use crate::common::World;
 
-/// What the check says about a script, and its exit code.
+/// Returns the output of the check for a script, and its exit code.
 fn checked(world: &World, text: &str) -> (i32, String) {
     world.script("test", text);
     let gave = world.moyai(["check", "test"]);
     (gave.code, gave.err)
 }
 
-/// A wrong script, a part of the message, the part of the help that is to be obeyed, the script that obeys it,
-/// and what that one prints.
+/// A wrong script, a part of the message, the part of the help to follow, the script that follows it, and its output.
 const HINTS: &[(&str, &str, &str, &str, &str)] = &[
     ("print(`a\\tb`);", "`\\t` in backticks", "`\"a\\tb\"` in double quotes", "print(\"a\\tb\");", "a\tb\n"),
     (
@@ -214,7 +213,7 @@ const HINTS: &[(&str, &str, &str, &str, &str)] = &[
 ];
 
 #[test]
-fn every_slip_is_found_before_the_run_and_its_hint_obeyed_does_what_was_meant() {
+fn check_finds_every_slip_and_its_hint_works() {
     let mut failed = Vec::new();
     for (wrong, message, help, right, printed) in HINTS {
         let world = World::new();
@@ -236,9 +235,9 @@ fn every_slip_is_found_before_the_run_and_its_hint_obeyed_does_what_was_meant() 
     assert!(failed.is_empty(), "{} of {}\n\n{}", failed.len(), HINTS.len(), failed.join("\n"));
 }
 
-/// Times and durations that cannot be read, wherever they are.
+/// Invalid times and durations in every position.
 #[test]
-fn a_constant_that_is_no_time_is_found_before_the_run() {
+fn check_finds_constants_that_are_not_times() {
     let world = World::new();
     for wrong in [
         "print(time(\"2026-13-01\"));",
@@ -261,7 +260,7 @@ fn a_constant_that_is_no_time_is_found_before_the_run() {
 }
 
 #[test]
-fn what_only_looks_like_a_slip_is_not_refused() {
+fn code_that_only_looks_like_a_slip_is_accepted() {
     let world = World::new();
     for right in include_str!("right.txt").split("\n---\n") {
         let (code, err) = checked(&world, right);
@@ -270,7 +269,7 @@ fn what_only_looks_like_a_slip_is_not_refused() {
 }
 
 #[test]
-fn what_may_be_meant_is_a_warning_and_the_script_runs() {
+fn possibly_intended_code_is_a_warning_and_the_script_runs() {
     let world = World::new();
     for (text, message) in [
         ("print(\"costs $5\");", "`$5` is not filled in"),
@@ -286,7 +285,7 @@ fn what_may_be_meant_is_a_warning_and_the_script_runs() {
         let (code, err) = checked(&world, text);
         assert_eq!(code, 0, "{text}\n{err}");
         assert!(err.starts_with("warning: ") && err.contains(message), "{text}\n{err}");
-        // cron mails what a run prints on standard error.
+        // cron mails everything that a run prints on standard error.
         let gave = world.run(text);
         assert_eq!((gave.code, gave.err.as_str()), (0, ""), "{text}");
         assert!(world.run_with(&["-v"], text).err.contains(message), "{text}");
@@ -329,12 +328,12 @@ fn short_options_reach_the_script_and_unknown_ones_end_it_with_2() {
         let err = run(words).failed(2);
         assert!(err.contains(message) && err.contains(help), "{words:?}\n{err}");
     }
-    // What the first line of help says works.
+    // The first line of the help is right.
     assert_eq!(run(&["-n", "-q"]).ok(), "# true false none 91 []\n");
 }
 
 #[test]
-fn a_value_in_double_quotes_is_one_argument_whatever_is_in_it() {
+fn a_value_in_double_quotes_is_always_one_argument() {
     let world = World::new();
     world.program("bin/argv", "#!/bin/sh\nprintf '<%s>' \"$@\"\n");
     let gave = world.run_with_bin(
@@ -349,7 +348,7 @@ fn a_value_in_double_quotes_is_one_argument_whatever_is_in_it() {
 }
 
 #[test]
-fn a_name_in_other_letters_has_a_sentence_of_its_own() {
+fn a_name_in_the_wrong_case_gets_its_own_message() {
     let (code, err) = checked(&World::new(), "let なまえ = 1;");
     assert_eq!(code, 2);
     assert!(err.contains("cannot be in a name: names have the letters a to z"), "{err}");

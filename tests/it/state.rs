@@ -1,9 +1,9 @@
-//! What scripts remember from run to run.
+//! State that scripts keep between runs.
 
 use crate::common::{World, gave};
 
 #[test]
-fn root_keeps_no_state_where_others_can_change_it() {
+fn root_stores_no_state_where_others_can_change_it() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -23,7 +23,7 @@ fn root_keeps_no_state_where_others_can_change_it() {
 }
 
 #[test]
-fn of_a_thousand_updates_from_twenty_processes_at_once_none_is_lost() {
+fn a_thousand_updates_from_twenty_processes_lose_nothing() {
     let world = World::new();
     world.script("count", "for i in 0..50 { state::update(\"count\", 0, |n| n + 1); }");
     let runs: Vec<_> = (0..20)
@@ -40,7 +40,7 @@ fn of_a_thousand_updates_from_twenty_processes_at_once_none_is_lost() {
 }
 
 #[test]
-fn an_update_that_fails_leaves_the_old_value_and_lets_the_next_one_in() {
+fn a_failed_update_keeps_the_old_value_and_releases_the_lock() {
     let world = World::new();
     let script = "
         print(state::update(\"list\", [], |list| { list.push(\"a\"); list }));
@@ -51,7 +51,7 @@ fn an_update_that_fails_leaves_the_old_value_and_lets_the_next_one_in() {
 }
 
 #[test]
-fn a_planned_update_shows_the_new_value_and_keeps_nothing() {
+fn a_planned_update_shows_the_new_value_and_saves_nothing() {
     let world = World::new();
     world.run("state::set(\"n\", 1);").ok();
     let script = "let n = state::update(\"n\", 0, |n| n + 1); print(n);";

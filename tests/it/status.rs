@@ -1,9 +1,9 @@
-//! The page of `status`, and what `monitor` and `report` keep for it.
+//! The page of `status`, and the data that `monitor` and `report` keep for it.
 
 use crate::common::{World, gave, read};
 use crate::web::Web;
 
-/// What is kept of the looks at these sites, as `monitor` has it after one that found them fine.
+/// Writes the check results of these sites, as `monitor` keeps them after it found all sites up.
 fn kept(world: &World, names: &[&str], more: &str) {
     let rows = names.iter().map(|name| format!("row({name:?})")).collect::<Vec<_>>().join(", ");
     world
@@ -19,7 +19,7 @@ days::count(rows);"#
         .ok();
 }
 
-/// The page of a host without an engine.
+/// Returns the page of a host without Docker.
 fn page(world: &World) -> String {
     let path = world.path("page/index.html");
     let mut command = world.command(["run", "status", "--file", path.to_str().unwrap()]);
@@ -30,7 +30,7 @@ fn page(world: &World) -> String {
 }
 
 #[test]
-fn a_first_page_says_what_is_not_known_and_is_written_all_the_same() {
+fn the_first_page_is_written_with_unknown_values() {
     let world = World::new();
     world.script("config", "const DISKS = [\"/\", \"/proc\", \"/nowhere\"];");
     let page = page(&world);
@@ -45,7 +45,7 @@ fn a_first_page_says_what_is_not_known_and_is_written_all_the_same() {
 }
 
 #[test]
-fn a_name_a_reason_and_a_version_are_data_and_no_tag() {
+fn names_reasons_and_versions_are_escaped_in_html() {
     let world = World::new();
     let more = r#"rows[0].name = "</title><script>alert(1)</script>\"'&\x00\u0085"; rows[0].state = "sick";
 rows[0].reason = "it says \"<img src=x onerror=alert(1)>\"";"#;
@@ -60,7 +60,7 @@ rows[0].reason = "it says \"<img src=x onerror=alert(1)>\"";"#;
 }
 
 #[test]
-fn what_may_be_secret_in_an_address_is_not_on_the_page() {
+fn the_page_leaves_out_possible_secrets_of_addresses() {
     let world = World::new();
     let more =
         r#"rows[0].state = "sick"; rows[0].reason = "status 404 at https://b.test/?token=hush, it says \"no\"";"#;
@@ -72,14 +72,14 @@ fn what_may_be_secret_in_an_address_is_not_on_the_page() {
 }
 
 #[test]
-fn an_address_that_is_no_page_is_no_link() {
+fn only_addresses_of_pages_are_links() {
     let world = World::new();
     kept(&world, &["javascript:alert(1)"], "");
     assert!(!page(&world).contains("<a "));
 }
 
 #[test]
-fn the_looks_of_each_day_are_counted_and_day_91_takes_the_place_of_the_first() {
+fn checks_are_counted_by_day_and_day_91_replaces_day_1() {
     let web = Web::start();
     let world = World::new();
     let config = |state: &str| {
@@ -94,33 +94,33 @@ fn the_looks_of_each_day_are_counted_and_day_91_takes_the_place_of_the_first() {
             ),
         );
     };
-    let look = |state, at| {
+    let check = |state, at| {
         config(state);
         world.moyai(["run", "monitor", "--at", at]);
     };
-    let looks = |at| {
+    let checks = |at| {
         let text = r#"import "lib/days" as days; let all = days::all(["shop"]); print(all.dates[0]); print(all.looks.shop.map(|one| if one == () { "-" } else { `${one[0]}/${one[1]}` }).join(" "));
             let last = all.looks.shop[-1]; if last != () { print(last[2] > 0.0 && last[3] >= last[2] / last[0]); }"#;
         world.run_with(&["--at", at], text).ok()
     };
     let none = |count| "- ".repeat(count);
-    assert_eq!(looks("2026-03-01"), format!("2025-12-02\n{}\n", none(90).trim_end()));
-    look("fine", "2026-03-01 03:00");
-    look("sick", "2026-03-01 03:05");
-    look("maintenance", "2026-03-01 03:10");
-    look("fine", "2026-03-01 23:55");
-    // The clocks change on the 29th in Europe; and nothing is kept of the 2nd.
-    look("fine", "2026-03-03 00:00");
-    assert_eq!(looks("2026-03-03 01:00"), format!("2025-12-04\n{}3/1 - 1/0\ntrue\n", none(87)));
-    look("sick", "2026-05-29 10:00");
-    assert_eq!(looks("2026-05-29 12:00"), format!("2026-03-01\n3/1 - 1/0 {}1/1\nfalse\n", none(86)));
-    assert_eq!(looks("2026-05-30 12:00"), format!("2026-03-02\n- 1/0 {}1/1 -\n", none(86)));
-    look("fine", "2026-05-30 12:00");
-    assert_eq!(looks("2026-05-30 13:00"), format!("2026-03-02\n- 1/0 {}1/1 1/0\ntrue\n", none(86)));
+    assert_eq!(checks("2026-03-01"), format!("2025-12-02\n{}\n", none(90).trim_end()));
+    check("fine", "2026-03-01 03:00");
+    check("sick", "2026-03-01 03:05");
+    check("maintenance", "2026-03-01 03:10");
+    check("fine", "2026-03-01 23:55");
+    // European clocks change on the 29th, and there is no data for the 2nd.
+    check("fine", "2026-03-03 00:00");
+    assert_eq!(checks("2026-03-03 01:00"), format!("2025-12-04\n{}3/1 - 1/0\ntrue\n", none(87)));
+    check("sick", "2026-05-29 10:00");
+    assert_eq!(checks("2026-05-29 12:00"), format!("2026-03-01\n3/1 - 1/0 {}1/1\nfalse\n", none(86)));
+    assert_eq!(checks("2026-05-30 12:00"), format!("2026-03-02\n- 1/0 {}1/1 -\n", none(86)));
+    check("fine", "2026-05-30 12:00");
+    assert_eq!(checks("2026-05-30 13:00"), format!("2026-03-02\n- 1/0 {}1/1 1/0\ntrue\n", none(86)));
 }
 
 #[test]
-fn days_of_a_hundred_sites_are_a_small_page() {
+fn the_page_stays_small_with_a_hundred_sites() {
     let world = World::new();
     let names: Vec<String> = (0..100).map(|i| format!("https://site{i}.test/")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -133,14 +133,14 @@ fn days_of_a_hundred_sites_are_a_small_page() {
     kept(&world, &names, more);
     let page = page(&world);
     assert_eq!(page.matches("<svg class=\"days\"").count(), 100);
-    // That of the 7th: 44 days of 90, of which none was sick in half of its looks.
+    // The band of the 7th: 44 of 90 days. None was down in half of its checks.
     assert_eq!(page.matches("<path class=\"warn\" d=\"M").count() - 1, 44);
     assert!(page.contains("and 39 more days with checks that failed"), "{page}");
     assert!(page.len() < 150_000, "{} bytes", page.len());
 }
 
 #[test]
-fn a_page_that_cannot_be_written_leaves_the_old_one() {
+fn an_unwritable_page_leaves_the_old_one() {
     let world = World::new();
     let old = world.file("page/index.html/old", "");
     let path = world.path("page/index.html").display().to_string();
@@ -149,7 +149,7 @@ fn a_page_that_cannot_be_written_leaves_the_old_one() {
     assert!(old.exists());
 }
 
-/// Relative luminance and contrast, by WCAG 2.2.
+/// Returns the contrast from relative luminance, by WCAG 2.2.
 fn contrast(one: &str, other: &str) -> f64 {
     let light = |colour: &str| {
         let part = |at: usize| {
@@ -163,7 +163,7 @@ fn contrast(one: &str, other: &str) -> f64 {
 }
 
 #[test]
-fn the_colours_can_be_told_from_the_ground_in_the_light_and_in_the_dark() {
+fn colours_have_enough_contrast_in_light_and_dark_mode() {
     assert!((contrast("#ffffff", "#767676") - 4.54).abs() < 0.01, "the published number for this grey");
     let style = read(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/status-style.rhai"));
     let schemes: Vec<&str> = style.split(":root {").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
@@ -185,7 +185,7 @@ fn the_colours_can_be_told_from_the_ground_in_the_light_and_in_the_dark() {
 }
 
 #[test]
-fn a_run_that_a_person_ended_is_not_wrong_and_one_that_failed_is() {
+fn an_interrupted_run_is_not_a_problem_but_a_failed_one_is() {
     let world = World::new();
     world.script("config", "const DISKS = [];");
     world.script("slow", "print(\"begun\"); sleep(60);").script("broken", "die(\"no\");");

@@ -1,4 +1,4 @@
-//! `moyai systemd`: the units are what systemd takes, and nobody else's are touched.
+//! `moyai systemd`: systemd accepts the units, and foreign units stay untouched.
 
 use crate::common::{World, gave, read};
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ impl World {
 }
 
 #[test]
-fn containers_names_and_nginx_come_up_in_this_order() {
+fn units_start_containers_names_and_nginx_in_this_order() {
     let world = world();
     world.install(&["--install"]).ok();
     assert_eq!(world.units(), ["moyai-boot.service", "moyai.service"]);
@@ -61,7 +61,7 @@ fn containers_names_and_nginx_come_up_in_this_order() {
     for line in ["Type=notify", "WatchdogSec=3min", "After=docker.service moyai-boot.service"] {
         assert!(daemon.lines().any(|other| other == line), "{line}\n{daemon}");
     }
-    // Printed, they are the same.
+    // The printed units are the same.
     let printed = world.moyai(["systemd", &format!("--dir={}", world.path("units").display())]).ok();
     for name in world.units() {
         assert!(printed.contains(&format!(
@@ -73,7 +73,7 @@ fn containers_names_and_nginx_come_up_in_this_order() {
 }
 
 #[test]
-fn a_timer_for_each_rule_with_a_time_and_a_warning_for_what_none_can_do() {
+fn each_scheduled_rule_gets_a_timer_and_others_a_warning() {
     let world = world();
     let gave = world.install(&["--install", "--timers"]);
     assert!(gave.err.contains("a systemd timer cannot react to events") && gave.err.contains("hosts-sync"), "{gave:?}");
@@ -86,7 +86,7 @@ fn a_timer_for_each_rule_with_a_time_and_a_warning_for_what_none_can_do() {
         let unit = world.unit(name);
         unit.lines().filter_map(|line| line.strip_prefix(&format!("{key}=")).map(str::to_owned)).collect::<Vec<_>>()
     };
-    // Either day is enough, as for cron.
+    // Either day is enough, as in cron.
     assert_eq!(lines("moyai-backup.timer", "OnCalendar"), ["*-*-01,15 03:00:00", "fri *-*-* 03:00:00"]);
     assert_eq!(lines("moyai-backup.timer", "RandomizedDelaySec"), ["300s"]);
     assert_eq!(lines("moyai-backup.timer", "Persistent"), ["yes"]);
@@ -94,13 +94,13 @@ fn a_timer_for_each_rule_with_a_time_and_a_warning_for_what_none_can_do() {
     assert_eq!(lines("moyai-monitor-2.timer", "OnCalendar"), ["mon,tue,wed,thu,fri *-*-* 04:30:00 Asia/Tokyo"]);
     let start = &lines("moyai-backup.service", "ExecStart")[0];
     assert!(start.ends_with(r#" --timeout=1800s backup "a b" "100%%" "$$HOME""#), "{start}");
-    // From timers to the daemon: what the rules no longer need goes.
+    // From timers to the daemon: units that the rules no longer need are removed.
     world.install(&["--install"]).ok();
     assert_eq!(world.units(), ["moyai-boot.service", "moyai.service"]);
 }
 
 #[test]
-fn a_unit_of_somebody_elses_is_neither_replaced_nor_removed() {
+fn foreign_units_are_neither_replaced_nor_removed() {
     let world = world();
     let own = "[Service]\nExecStart=/bin/true\n";
     world.file("units/moyai.service", own);
@@ -119,7 +119,7 @@ fn a_unit_of_somebody_elses_is_neither_replaced_nor_removed() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named_and_nothing_to_remove_is_nothing_to_do() {
+fn a_missing_directory_is_named_and_removing_nothing_succeeds() {
     let world = world();
     let dir = format!("--dir={}", world.path("no where").display());
     let err = world.moyai(["systemd", "--install", &dir]).failed(1);
@@ -129,7 +129,7 @@ fn a_folder_that_is_not_there_is_named_and_nothing_to_remove_is_nothing_to_do() 
 }
 
 #[test]
-fn a_dry_run_prints_lines_that_do_the_same_and_does_nothing() {
+fn a_dry_run_prints_equivalent_lines_and_changes_nothing() {
     let world = world();
     let plan = world.install(&["--install", "--dry-run"]).ok();
     assert_eq!(world.units(), [""; 0]);
@@ -138,16 +138,16 @@ fn a_dry_run_prints_lines_that_do_the_same_and_does_nothing() {
     let pasted: Vec<String> = world.units().iter().map(|name| world.unit(name)).collect();
     world.install(&["--install"]).ok();
     assert_eq!(world.units().iter().map(|name| world.unit(name)).collect::<Vec<_>>(), pasted);
-    // Installed once more there is nothing to do.
+    // Nothing is left to install.
     assert_eq!(world.install(&["--install", "-n"]).ok(), "");
     let plan = world.install(&["--remove", "-n"]).ok();
     assert_eq!(plan.lines().count(), 3, "{plan}");
     assert!(plan.lines().skip(1).all(|line| line.starts_with("rm -- ")), "{plan}");
-    // For systemd's own folder it is told too.
+    // The plan for systemd's own directory notifies systemd too.
     let plan = world.moyai(["systemd", "--install", "-n"]).ok();
-    let told: Vec<&str> = plan.lines().filter(|line| line.starts_with("systemctl ")).collect();
+    let commands: Vec<&str> = plan.lines().filter(|line| line.starts_with("systemctl ")).collect();
     assert_eq!(
-        told,
+        commands,
         [
             "systemctl daemon-reload",
             "systemctl enable moyai-boot.service moyai.service",
@@ -157,7 +157,7 @@ fn a_dry_run_prints_lines_that_do_the_same_and_does_nothing() {
 }
 
 #[test]
-fn secrets_reach_the_units_as_credentials() {
+fn units_get_secrets_as_credentials() {
     let world = world();
     world.file("state/secrets/hook", "x");
     world.install(&["--install"]).ok();
@@ -166,7 +166,7 @@ fn secrets_reach_the_units_as_credentials() {
 }
 
 #[test]
-fn rules_that_do_not_check_install_nothing() {
+fn invalid_rules_install_nothing() {
     let world = world();
     world.script("rules", "every(`0 3 * * *`, `nowhere`);");
     assert!(world.install(&["--install"]).failed(2).contains("nowhere"));
@@ -175,12 +175,12 @@ fn rules_that_do_not_check_install_nothing() {
 
 #[test]
 #[ignore = "needs systemd-analyze: tests/run"]
-fn systemd_takes_every_unit() {
+fn systemd_accepts_every_unit() {
     for words in [&["--install"][..], &["--install", "--timers"]] {
         let world = world();
         world.file("state/secrets/hook", "x");
         assert_eq!(world.install(words).code, 0);
-        // The other units may not be here: that is no fault of ours.
+        // The other units may not exist here, which is not an error.
         for name in ["docker.service", "nginx.service"] {
             world.file(&format!("units/{name}"), "[Service]\nExecStart=/bin/true\n");
         }
@@ -192,7 +192,7 @@ fn systemd_takes_every_unit() {
         };
         let said = verify(&paths);
         assert_eq!((said.code, said.err.as_str()), (0, ""));
-        // And it would have said so.
+        // A broken unit would have been reported.
         let broken = world.file(
             "units/moyai-broken.service",
             world.unit("moyai-boot.service").replace("Type=oneshot", "Tipe=oneshot"),
@@ -224,7 +224,7 @@ fn no_unit_is_more_exposed_than_6() {
 
 #[test]
 #[ignore = "needs systemd-analyze: tests/run"]
-fn a_timer_comes_when_cron_would() {
+fn timers_fire_when_cron_would() {
     let world = World::new();
     for line in [
         "0 3 * * *",
@@ -270,9 +270,9 @@ fn a_timer_comes_when_cron_would() {
     }
 }
 
-/// `-n` would be moyai's own dry run: the job would never do anything.
+/// `-n` before the script would be moyai's own dry run, and the job would never do anything.
 #[test]
-fn the_arguments_of_a_rule_are_the_scripts_and_not_moyais() {
+fn arguments_of_a_rule_go_to_the_script_and_not_to_moyai() {
     let world = World::new();
     world.script("t", "file::write(`did`, args.join(` `));");
     world.script("rules", "every(`0 3 * * *`, `t`, [`x`, `--`, `-n`, `--at`]); every(`0 4 * * *`, `t`, [`plain`]);");

@@ -2,13 +2,13 @@
 
 use crate::common::World;
 
-/// What a script prints.
+/// Asserts the output of a script.
 #[track_caller]
 fn prints(script: &str, expected: &str) {
     assert_eq!(World::new().run(script).ok().trim_end(), expected, "{script}");
 }
 
-/// What a script fails with.
+/// Returns the error of a script.
 #[track_caller]
 fn fails(script: &str, expected: &str) {
     let gave = World::new().run(script);
@@ -16,14 +16,14 @@ fn fails(script: &str, expected: &str) {
     let err = gave.refused();
     assert!(err.contains(expected), "{script}\n{err}");
     if found {
-        // Within `try` the check leaves constants to the run.
+        // Within `try`, check leaves constants to the run.
         let err = World::new().run(&format!("try {{ {script}; }} catch (e) {{ throw e; }}")).refused();
         assert!(err.contains(expected), "{script}\n{err}");
     }
 }
 
 #[test]
-fn the_filters_of_a_pipe_read_as_in_bash() {
+fn text_filters_work_as_in_bash() {
     prints(r#"print("ID NAME\n1 web\n2 db\n3 webapp".grep("web").field(2).join(","))"#, "web,webapp");
     prints(r#"print("a\n#b\nc".grep_v("^#"))"#, "a\nc");
     prints(r#"print("a:b:c".cut(":", 2) + "a b".cut(":", 2) + "a:b".cut(":", 9))"#, "ba b");
@@ -44,13 +44,13 @@ fn fields_are_counted_as_awk_counts_them() {
     prints(r#"print("a b c d".fields())"#, r#"["a", "b", "c", "d"]"#);
     prints(r#"print("a  b  c d ".fields(3))"#, r#"["a", "b", "c d"]"#);
     prints(r#"print("a b\nc d".lines().fields())"#, r#"[["a", "b"], ["c", "d"]]"#);
-    // A no-break space and an ideographic one are no blanks to awk.
+    // To awk, a no-break space and an ideographic space are not separators.
     prints("print(\"a\u{a0}b\u{3000}c d\".field(2))", "d");
     prints(r#"print("one line\n".field(2))"#, "line");
 }
 
 #[test]
-fn what_could_be_meant_in_two_ways_is_refused() {
+fn ambiguous_text_calls_are_refused() {
     fails(r#""a b\nc d".field(1)"#, "`field` of text with several lines");
     fails(r#""a".cut("", 1)"#, "`cut` needs a separator");
     fails(r#""a".cut(":", 0)"#, "`cut` counts from 1, and was given 0");
@@ -61,14 +61,14 @@ fn what_could_be_meant_in_two_ways_is_refused() {
 }
 
 #[test]
-fn a_bad_regular_expression_names_the_place_in_it() {
+fn an_error_in_a_regular_expression_shows_its_position() {
     fails(r#""x".grep("ab(c")"#, "read the regular expression `ab(c`: unclosed group at character 3");
     fails(r#"regex("[z-a]")"#, "invalid character class range");
     fails(r#""x".matches("a{99999}{99999}")"#, "read the regular expression");
 }
 
 #[test]
-fn nothing_changes_its_argument() {
+fn text_functions_do_not_change_their_argument() {
     prints(
         r#"let s = " a-b "; let t = s.trim(); let u = s.replace("-", "+"); let v = s.replace('-', '_'); let w = [s.sub("a", "z"), s.trimmed()];
            print(`${s}|${t}|${u}|${v}|${s.to_upper()}`)"#,
@@ -79,7 +79,7 @@ fn nothing_changes_its_argument() {
 }
 
 #[test]
-fn lines_are_a_recipe_that_every_use_starts_anew() {
+fn every_use_of_lines_starts_anew() {
     let world = World::new();
     let path = world.file("count", "");
     let script = format!(
@@ -90,7 +90,7 @@ fn lines_are_a_recipe_that_every_use_starts_anew() {
 }
 
 #[test]
-fn lines_are_used_like_a_list() {
+fn lines_work_like_a_list() {
     prints(
         r#"let l = "a\nb\nc".lines(); print(`${l[0]}${l[-1]}${l[1]}${"b" in l}${"x" in l}${l.is_empty()}`)"#,
         "acbtruefalsefalse",
@@ -105,7 +105,7 @@ fn lines_are_used_like_a_list() {
 }
 
 #[test]
-fn a_failed_listing_is_known_before_the_loop_begins() {
+fn a_failed_listing_stops_before_the_loop_begins() {
     let gave = World::new().run(r#"for l in sh(`echo one; echo two; exit 3`).reads().lines() { print(l); }"#);
     assert_eq!(gave.out, "");
     assert!(gave.failed(1).contains("exited with status 3"), "no reason");
@@ -116,7 +116,7 @@ fn a_failed_listing_is_known_before_the_loop_begins() {
     }
     let gave = World::new().run("print(sh(`echo one; exit 3`).reads().lines())");
     assert_eq!((gave.out.as_str(), gave.code), ("", 1), "print");
-    // The interpreter swallows it in `${...}`: it is at least said.
+    // The interpreter ignores the error in `${...}`, but it is reported.
     let gave = World::new().run("let s = `${sh(`exit 3`).reads().lines()}`;");
     assert!(gave.err.contains("error: "), "{}", gave.err);
 }
@@ -131,10 +131,10 @@ fn head_stops_a_command_that_never_ends() {
 
 #[test]
 fn a_chain_over_a_large_output_needs_constant_memory() {
-    // Kept, these lines would take more than 150 MB.
+    // Kept in memory, these lines would take more than 150 MB.
     let world = World::new();
     world.script("test", r#"print(cmd(`head -c 400000000 /dev/zero`).lines().len());"#);
-    // One line without an end is refused instead of eating the memory.
+    // An endless line is refused before it exhausts the memory.
     let gave = world.moyai(["run", "test"]);
     assert!(gave.failed(1).contains("a line is longer than 64 MiB"));
     let script = r#"let n = cmd(`seq 3000000`).lines().grep("7").sub("7", "x").tail(5).len(); print(n);
@@ -149,7 +149,7 @@ fn bytes_that_are_not_utf_8_stay_readable() {
 }
 
 #[test]
-fn a_last_line_without_its_end_is_a_line() {
+fn a_last_line_without_a_newline_counts() {
     prints(r#"print(cmd(`printf 'a\nb'`).lines().join("|"))"#, "a|b");
 }
 
@@ -165,7 +165,7 @@ fn regular_expressions_find_and_test() {
 }
 
 #[test]
-fn numbers_in_text_are_read_or_named() {
+fn numbers_in_text_are_parsed_or_reported() {
     prints(r#"print(" 08 ".to_int() + "-3".to_int()); print("1.5".to_float())"#, "5\n1.5");
     fails(r#""abc".to_int()"#, "`abc` is not a whole number");
     fails(r#""1.5".to_int()"#, "`1.5` is not a whole number");
@@ -173,9 +173,9 @@ fn numbers_in_text_are_read_or_named() {
 }
 
 #[test]
-fn a_mistake_in_a_comparison_is_an_error_and_the_array_stays() {
+fn an_error_in_a_comparison_leaves_the_array_unchanged() {
     prints("let a = [5, 3, 9, 1, 3]; a.sort(|x, y| y - x); print(a)", "[9, 5, 3, 3, 1]");
-    // No order of its own, which the standard library's sort punishes.
+    // Not a consistent order: the sort of the standard library may panic on it.
     prints("let a = [2, 1, 2, 1]; a.sort(|x, y| x <= y); print(a)", "[1, 1, 2, 2]");
     prints(r#"let a = ["bb", "a", "cc", "d"]; a.sort_by(|x, y| x.len() - y.len()); print(a.join(" "))"#, "a d bb cc");
     prints(
@@ -186,8 +186,8 @@ fn a_mistake_in_a_comparison_is_an_error_and_the_array_stays() {
 }
 
 #[test]
-fn a_line_is_filled_as_printf_fills_it_or_refused() {
-    // What printf(1) prints for them is in the table of habits.
+fn format_works_like_printf_or_refuses() {
+    // The habit table has the output of printf(1) for these.
     prints(r#"print(["web", -5, 3.14159].format("%-5s|%+4d|%08.2f|%%"))"#, "web  |  -5|00003.14|%");
     prints(r#"print(["日本", "日本語"].format("%5s|%.2s|"))"#, "   日本|日本|");
     prints(r#"print([-255, 8, "7"].format("%05d %o %+d"))"#, "-0255 10 +7");
@@ -205,7 +205,7 @@ fn a_line_is_filled_as_printf_fills_it_or_refused() {
 }
 
 #[test]
-fn what_is_sorted_has_an_order_and_stays_where_equal() {
+fn sorting_needs_an_order_and_is_stable() {
     prints(r#"print([10, 9, 2.5].sorted()); print("10\n9".sorted())"#, "[2.5, 9, 10]\n[\"10\", \"9\"]");
     prints(r#"print("b 1\na 1\nc 0".sorted(|l| l.field(2).to_int()).join(","))"#, "c 0,b 1,a 1");
     prints(r#"print("b 1\na 1\nc 0".sorted(|l| [l.field(2).to_int(), l.field(1)]).join(","))"#, "c 0,a 1,b 1");
@@ -221,7 +221,7 @@ fn what_is_sorted_has_an_order_and_stays_where_equal() {
 }
 
 #[test]
-fn a_replacement_names_groups_that_there_are() {
+fn a_replacement_can_only_name_existing_groups() {
     prints(r##"print("ab".sub("(a)(?<second>b)", "${second}x$1$$1${0}$2-"))"##, "bxa$1abb-");
     prints(r##"print("a".sub("a", "$"))"##, "$");
     fails(r#""ab".sub("(a)", "$1st")"#, "replace by `$1st`: the pattern has no group `1st`");
@@ -231,7 +231,7 @@ fn a_replacement_names_groups_that_there_are() {
 }
 
 #[test]
-fn lines_are_chosen_and_changed_by_a_closure() {
+fn closures_filter_and_change_lines() {
     prints(
         r#"print("a 1\nb 20".lines().filter(|l| l.field(2).to_int() > 9)); print("a\nb".lines().map(|l| l + "!"))"#,
         "[\"b 20\"]\n[\"a!\", \"b!\"]",
@@ -242,7 +242,7 @@ fn lines_are_chosen_and_changed_by_a_closure() {
 }
 
 #[test]
-fn json_is_read_and_written_or_told_where_it_is_wrong() {
+fn json_is_read_and_written_and_errors_show_their_position() {
     prints(
         r#"print(parse_json(`[1, {"a": null}]`)[1].a == ()); print([1, "x", #{ a: () }].to_json())"#,
         "true\n[1,\"x\",{\"a\":null}]",
@@ -254,7 +254,7 @@ fn json_is_read_and_written_or_told_where_it_is_wrong() {
 }
 
 #[test]
-fn a_file_that_is_none_or_goes_away_or_has_an_endless_line_is_named() {
+fn missing_vanishing_and_endless_files_are_named() {
     let world = World::new();
     world.file("gone", "a\n");
     std::fs::File::create(world.path("huge")).unwrap().set_len(1 << 30).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::common::{World, gave};
 
-/// What a script prints on a host whose clock is in this zone and whose locale is German.
+/// Asserts a script's output on a host with this time zone and a German locale.
 #[track_caller]
 fn prints(zone: &str, script: &str, expected: &str) {
     let world = World::new();
@@ -22,7 +22,7 @@ fn the_names_of_days_and_months_are_english_whatever_the_locale() {
 }
 
 #[test]
-fn a_time_has_its_parts_and_reads_its_own_text() {
+fn times_have_parts_and_parse_their_own_text() {
     prints(
         "Asia/Tokyo",
         r#"let t = time("2026-11-23T23:31:07.5Z"); print(`${t.year} ${t.month} ${t.day} ${t.hour} ${t.minute} ${t.second} ${t.epoch} ${t}`); print(time(`${t}`))"#,
@@ -45,7 +45,7 @@ fn times_compare_and_differ() {
 }
 
 #[test]
-fn yesterday_is_the_same_time_of_the_day_also_when_the_clocks_were_changed() {
+fn yesterday_is_the_same_time_of_day_across_clock_changes() {
     // Berlin: 2026-03-29 02:00 became 03:00, 2026-10-25 03:00 became 02:00.
     prints("Europe/Berlin", r#"print(time("2026-03-29 12:00").ago("1 day"))"#, "2026-03-28 12:00:00+01:00");
     prints("Europe/Berlin", r#"print(time("2026-03-29 12:00").ago("24h"))"#, "2026-03-28 11:00:00+01:00");
@@ -55,7 +55,7 @@ fn yesterday_is_the_same_time_of_the_day_also_when_the_clocks_were_changed() {
 }
 
 #[test]
-fn what_cannot_be_is_an_error_and_never_a_panic() {
+fn impossible_times_are_errors_and_never_panics() {
     for (script, expected) in [
         (r#"now().format("+%F")"#, "format a time as `+%F`: the `+` belongs to date(1)"),
         (r#"now().format("%Q")"#, "format a time as `%Q`: it has a code that does not exist"),
@@ -71,7 +71,7 @@ fn what_cannot_be_is_an_error_and_never_a_panic() {
         (r#"time(())"#, "is not a time"),
     ] {
         let gave = World::new().run(script);
-        // Before the run where the text is a constant.
+        // Constants are found before the run.
         assert!([1, 2].contains(&gave.code), "{script}");
         let err = gave.err;
         assert!(err.contains(expected) && !err.contains("bug in moyai"), "{script}\n{err}");

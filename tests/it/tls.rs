@@ -1,4 +1,4 @@
-//! Certificates of clients and of proxies, and the way to a proxy.
+//! Client certificates, proxy certificates, and requests through a proxy.
 
 use crate::common::{World, gave};
 use crate::web::{Authority, Certificate, Web};
@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What `http::get` and `probe::check` say of a server, as `ERROR FAULT`.
+/// Returns the results of `http::get` and `probe::check` as `ERROR FAULT`.
 fn both(world: &World, ca: &Authority<'_>, port: u16, options: &str) -> [String; 2] {
     let script = format!(
         "let opts = #{{ {options} }};
@@ -21,9 +21,9 @@ fn both(world: &World, ca: &Authority<'_>, port: u16, options: &str) -> [String;
 }
 
 #[test]
-fn a_server_that_requires_a_client_certificate_says_if_it_is_missing_wrong_or_right() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (authority, stranger) = (Authority::new(folder.path()), Authority::named(other.path(), "stranger"));
+fn client_certificates_are_reported_as_missing_wrong_or_accepted() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (authority, stranger) = (Authority::new(dir.path()), Authority::named(other.path(), "stranger"));
     let server = authority.sign("server", "localhost", 30);
     let client = |certificate: &Certificate| {
         format!("cert: \"{}\", key: \"{}\"", certificate.chain.display(), certificate.key.display())
@@ -45,15 +45,15 @@ fn a_server_that_requires_a_client_certificate_says_if_it_is_missing_wrong_or_ri
             }
         }
     }
-    // A server that asks nobody gets none.
+    // A server that does not request a certificate gets none.
     let web = Web::with_certificate(&server);
     assert_eq!(both(&world, &authority, web.port, &client(&authority.sign("me", "me", 30))), ["all is well"; 2]);
 }
 
 #[test]
-fn a_missing_intermediate_certificate_is_not_an_unknown_authority() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (authority, stranger) = (Authority::new(folder.path()), Authority::named(other.path(), "stranger"));
+fn a_missing_intermediate_certificate_is_not_reported_as_an_unknown_authority() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (authority, stranger) = (Authority::new(dir.path()), Authority::named(other.path(), "stranger"));
     let world = World::new();
     let says = |certificate: &Certificate| {
         let web = Web::with_certificate(certificate);
@@ -65,27 +65,27 @@ fn a_missing_intermediate_certificate_is_not_an_unknown_authority() {
     let missing = "the server does not send the intermediate certificate `public-between`, which only browsers fetch";
     assert_eq!(says(&public), format!("{missing} tls"));
     // The same server with its complete chain.
-    let between = folder.path().join("public-i.pem");
+    let between = dir.path().join("public-i.pem");
     let chain = [std::fs::read(&public.chain).unwrap(), std::fs::read(&between).unwrap()].concat();
-    let whole = Certificate { chain: folder.path().join("whole.pem"), key: public.key.clone() };
+    let whole = Certificate { chain: dir.path().join("whole.pem"), key: public.key.clone() };
     std::fs::write(&whole.chain, chain).unwrap();
     assert_eq!(says(&whole), "all is well");
-    // A complete chain to an authority that is not trusted.
+    // A complete chain to an untrusted authority.
     let unknown = stranger.sign("blog", "localhost", 30);
     let chain = [std::fs::read(&unknown.chain).unwrap(), std::fs::read(stranger.file()).unwrap()].concat();
     let unknown = Certificate { chain: other.path().join("whole.pem"), key: unknown.key };
     std::fs::write(&unknown.chain, chain).unwrap();
     assert_eq!(says(&unknown), "the certificate is from no authority that this host trusts tls");
-    // An authority was made anew under its old name.
-    let folder = tempfile::tempdir().unwrap();
-    let again = Authority::new(folder.path()).sign("blog", "localhost", 30);
+    // An authority that was recreated under its old name.
+    let dir = tempfile::tempdir().unwrap();
+    let again = Authority::new(dir.path()).sign("blog", "localhost", 30);
     assert_eq!(says(&again), "the certificate is not signed by the key of the trusted authority of this name tls");
 }
 
 #[test]
-fn one_check_of_tls_may_have_an_authority_of_its_own_or_a_pinned_certificate() {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::new(folder.path());
+fn a_tls_check_can_have_its_own_authority_or_a_pinned_certificate() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path());
     let other = tempfile::tempdir().unwrap();
     let trusted = Authority::new(other.path());
     let world = World::new();
@@ -95,7 +95,7 @@ fn one_check_of_tls_may_have_an_authority_of_its_own_or_a_pinned_certificate() {
     let itself = Web::with_certificate(&authority.itself());
     assert_eq!(both(&world, &trusted, itself.port, ""), ["the certificate is self-signed tls"; 2]);
     assert_eq!(both(&world, &trusted, itself.port, "self_signed: true"), ["all is well"; 2]);
-    // The pinned certificate is right, and another self-signed one is not.
+    // The pinned certificate is accepted, another self-signed one is not.
     let again = tempfile::tempdir().unwrap();
     let swapped = Web::with_certificate(&Authority::new(again.path()).itself());
     let pinned = format!("ca: \"{ca}\", self_signed: false");
@@ -104,7 +104,7 @@ fn one_check_of_tls_may_have_an_authority_of_its_own_or_a_pinned_certificate() {
     assert_eq!(both(&world, &trusted, swapped.port, &pinned), ["the certificate is self-signed tls"; 2]);
 }
 
-/// A proxy that connects (RFC 9110, 9.3.6), by TLS if it has a certificate. Keeps the heads of its requests.
+/// Starts a CONNECT proxy (RFC 9110, 9.3.6), with TLS if it has a certificate. It keeps the heads of its requests.
 fn proxy(config: Option<Arc<rustls::ServerConfig>>, answer: &'static str) -> (u16, Arc<Mutex<Vec<String>>>) {
     trait Both: Read + Write + Send {}
     impl<T: Read + Write + Send> Both for T {}
@@ -134,7 +134,7 @@ fn proxy(config: Option<Arc<rustls::ServerConfig>>, answer: &'static str) -> (u1
         }
         let mut server = TcpStream::connect(target.replace("blog.test", "127.0.0.1"))?;
         client.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
-        // One thread serves both sides: each waits only for a moment.
+        // One thread serves both sides, so each read waits only briefly.
         socket.set_read_timeout(Some(Duration::from_millis(10)))?;
         server.set_read_timeout(Some(Duration::from_millis(10)))?;
         let mut bytes = [0; 4096];
@@ -158,7 +158,7 @@ fn proxy(config: Option<Arc<rustls::ServerConfig>>, answer: &'static str) -> (u1
         let pass = Arc::new(pass);
         for stream in listener.incoming().flatten() {
             let pass = pass.clone();
-            // A client that hangs up is no matter.
+            // Clients may hang up.
             std::thread::spawn(move || pass(stream));
         }
     });
@@ -166,9 +166,9 @@ fn proxy(config: Option<Arc<rustls::ServerConfig>>, answer: &'static str) -> (u1
 }
 
 #[test]
-fn what_is_wrong_with_a_proxy_is_said_of_the_proxy_and_not_of_the_site() {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::new(folder.path());
+fn proxy_errors_are_not_reported_as_site_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path());
     let good = authority.sign("good", "localhost", 30);
     let old = authority.sign("old", "localhost", -1);
     let site = Web::with_certificate(&authority.sign("site", "blog.test", 20));
@@ -195,7 +195,7 @@ fn what_is_wrong_with_a_proxy_is_said_of_the_proxy_and_not_of_the_site() {
     assert_eq!(of(&http(by_http), &blog, ""), "all is well  20");
     let head = asked.lock().unwrap().last().unwrap().to_lowercase();
     assert!(head.contains("proxy-authorization: basic bwu6cebzcw==\r\n"), "{head}");
-    // The certificate of the proxy is not the site's, and the options of the site are not for the proxy.
+    // The proxy's certificate is not the site's, and the site's options do not apply to the proxy.
     assert_eq!(of(&tls(by_tls), &blog, ""), "all is well  20");
     assert_eq!(
         of(&tls(by_old), &blog, "self_signed: true"),
@@ -213,7 +213,7 @@ fn what_is_wrong_with_a_proxy_is_said_of_the_proxy_and_not_of_the_site() {
         of(&tls(plain.port), &blog, ""),
         format!("the proxy localhost:{}: the server does not speak TLS on this port connect", plain.port)
     );
-    // The site's certificate is the site's also through a proxy.
+    // The site's certificate is reported through a proxy too.
     let url = format!("https://blog.test:{}/ok", expired.port);
     assert_eq!(of(&http(by_http), &url, ""), "the certificate has expired tls -1");
     assert_eq!(of(&tls(by_tls), &url, ""), "the certificate has expired tls -1");
@@ -237,7 +237,7 @@ fn what_is_wrong_with_a_proxy_is_said_of_the_proxy_and_not_of_the_site() {
     assert!(!socks.contains("p%40ss"), "{socks}");
 }
 
-/// curl(1) is the reference: whether a proxy is asked does not depend on which of both asks.
+/// curl(1) is the reference: both programs use a proxy for the same addresses.
 #[test]
 fn no_proxy_exempts_what_curl_exempts() {
     let proxy = Web::start();
@@ -290,7 +290,7 @@ fn no_proxy_exempts_what_curl_exempts() {
                 "::/0",
             ],
         ),
-        // curl(1) documents networks of IPv6 too, but 7.88 of Debian 12 does not know them yet.
+        // curl(1) documents IPv6 networks too, but 7.88 in Debian 12 does not support them yet.
         ("[::1]:1", &["::1", "[::1]", "::/0", "::2/127", "0.0.0.0/0", "::1/129", "localhost"]),
         ("localhost:1", &["127.0.0.1", "localhost", "127.0.0.0/8", "::1"]),
     ] {

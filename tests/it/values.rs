@@ -27,7 +27,7 @@ fn sizes_and_encodings_go_both_ways() {
 }
 
 #[test]
-fn lists_have_a_greatest_a_least_a_sum_a_first_and_a_last() {
+fn lists_have_max_min_sum_first_and_last() {
     let world = World::new();
     let out = world.run(
         r#"print([3, 10, 9].max()); print([3, 10.5, -9].min()); print(["b", "a"].max()); print([].max() ?? "none");
@@ -59,7 +59,7 @@ fn random_values_differ_and_stay_in_their_range() {
 }
 
 #[test]
-fn which_finds_what_a_command_would_start() {
+fn which_finds_the_program_that_a_command_starts() {
     let world = World::new();
     let tool = world.program("bin/tool", "#!/bin/sh\n");
     world.file("bin/data", "");
@@ -69,11 +69,11 @@ fn which_finds_what_a_command_would_start() {
 }
 
 #[test]
-fn a_question_is_asked_at_the_terminal_and_without_one_the_default_counts() {
+fn ask_prompts_on_a_terminal_and_otherwise_returns_the_default() {
     let world = World::new();
     world.script("test", "print(`<${ask(\"Sure? [y/N]\")}> <${ask(\"Name?\", \"blog\")}>`);");
     let mut moyai = world.command(["run", "test"]);
-    // `script` gives the run a terminal, whose input is a pipe here.
+    // `script` gives the run a terminal whose input is a pipe.
     let inner = format!("{} run test", crate::common::program());
     let mut terminal = Command::new("bash");
     terminal.args([
@@ -84,15 +84,15 @@ fn a_question_is_asked_at_the_terminal_and_without_one_the_default_counts() {
     for (name, value) in moyai.get_envs().filter_map(|(name, value)| Some((name, value?))) {
         terminal.env(name, value);
     }
-    let out = gave(&terminal.current_dir(world.folder.path()).output().unwrap()).ok();
+    let out = gave(&terminal.current_dir(world.dir.path()).output().unwrap()).ok();
     assert!(out.contains("Sure? [y/N] ") && out.contains("<yes> <blog>"), "{out}");
-    // A session of its own has no terminal.
+    // A new session has no terminal.
     let mut none = Command::new("setsid");
     none.args(["-w", crate::common::program(), "run", "test"]);
     for (name, value) in moyai.get_envs().filter_map(|(name, value)| Some((name, value?))) {
         none.env(name, value);
     }
-    let err = gave(&none.current_dir(world.folder.path()).output().unwrap()).failed(1);
+    let err = gave(&none.current_dir(world.dir.path()).output().unwrap()).failed(1);
     assert!(err.contains("ask `Sure? [y/N]`: there is no terminal") && err.contains("give a default"), "{err}");
     world.script("test", "print(ask(\"Name?\", \"blog\"));");
     assert_eq!(gave(&none.output().unwrap()).ok(), "blog\n");
@@ -100,9 +100,9 @@ fn a_question_is_asked_at_the_terminal_and_without_one_the_default_counts() {
 }
 
 #[test]
-fn an_exit_code_in_a_text_never_ends_a_script_well() {
+fn an_exit_code_given_as_text_never_means_success() {
     for (code, shown) in [("\"3\"", "3"), ("1.5", "1.5"), ("true", "true")] {
-        // The check knows no kind of a parameter, so that the run has to say it.
+        // Check does not know the kind of a parameter, so the run has to report it.
         let error = World::new().run(&format!("fn end(code) {{ exit(code); }} end({code});")).failed(1);
         assert!(error.contains(&format!("exit with `{shown}`: an exit code is a whole number, 0 to 255")), "{error}");
     }

@@ -1,9 +1,9 @@
-//! The playbook of the guide `many-hosts`, from one private host to two, over ssh.
+//! The playbook of the guide `many-hosts`: one private host manages two others over ssh.
 
 use crate::host::Host;
 use std::path::Path;
 
-/// An ssh server for each connection to a socket: the hosts have no network in common, but a directory.
+/// Starts an ssh server for each connection to a socket. The hosts share a directory but no network.
 const SERVER: &str = r#"
 import socket, subprocess
 listening = socket.socket(socket.AF_UNIX)
@@ -15,7 +15,7 @@ while True:
     connection.close()
 "#;
 
-/// Hands ssh a connection to such a socket: ssh_config(5), ProxyUseFdpass.
+/// Passes ssh a connection to such a socket: ssh_config(5), ProxyUseFdpass.
 const CLIENT: &str = r#"
 import socket, sys
 connection = socket.socket(socket.AF_UNIX)
@@ -23,7 +23,7 @@ connection.connect(sys.argv[1])
 socket.send_fds(socket.socket(fileno=1), [b"\0"], [connection.fileno()])
 "#;
 
-/// The files of the guide, by the names after the language of each block.
+/// Returns the files of the guide. The name of each follows the language of its block.
 fn files() -> Vec<(String, String)> {
     let guide = include_str!("../../src/guide/many-hosts.md");
     let mut files = Vec::new();
@@ -36,7 +36,7 @@ fn files() -> Vec<(String, String)> {
     files
 }
 
-/// A host with a container that an ssh server with this key leads to.
+/// Creates a host with a container, reachable through an ssh server with this key.
 fn managed(name: &str, key: &Path) -> Host {
     let mut host = Host::new();
     host.run(name, "--stop-signal KILL -v data:/data");
@@ -49,7 +49,7 @@ fn managed(name: &str, key: &Path) -> Host {
         keys.display(),
     );
     std::fs::write(host.path("sshd_config"), text).unwrap();
-    // An account with a locked password cannot log in, not even with a key.
+    // An account with a locked password refuses every login, even with a key.
     host.sh("ssh-keygen -q -t ed25519 -N '' -f host_key; mkdir -p /run/sshd /etc/cron.d; usermod -p '*' root
              rm -rf /usr/local/bin/moyai /etc/moyai /var/lib/moyai /etc/cron.d/moyai
              python3 server.py >server.log 2>&1 & wait_for test -S ssh.socket")
@@ -59,7 +59,7 @@ fn managed(name: &str, key: &Path) -> Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_guides_playbook_installs_configures_checks_and_collects_over_ssh() {
+fn the_guides_playbook_installs_configures_checks_and_collects_backups_over_ssh() {
     let mut from = Host::new();
     for (name, text) in files() {
         std::fs::write(from.path(&name), text).unwrap();
@@ -89,7 +89,7 @@ fn the_guides_playbook_installs_configures_checks_and_collects_over_ssh() {
         ))
     };
 
-    // 1. Both get the program, a configuration of their own and the schedule.
+    // 1. Both hosts get the program, their own configuration and the schedule.
     let out = play(&mut from, "").ok();
     for ((_, host), (own, other)) in
         hosts.iter_mut().zip([("example.jp/\": \"Welcome", "なんとか"), ("なんとか", "Welcome")])
@@ -100,7 +100,7 @@ fn the_guides_playbook_installs_configures_checks_and_collects_over_ssh() {
         let cron = host.sh("cat /etc/cron.d/moyai").ok();
         assert!(cron.contains("root  /usr/local/bin/moyai run backup\n") && cron.ends_with('\n'), "{cron}");
     }
-    // 2. Once more changes nothing, and collects the backup that was made. The guide's lines read the reports.
+    // 2. A second run changes nothing and collects the existing backup. The guide's lines read the reports.
     for (_, host) in &mut hosts {
         host.sh("env -u MOYAI_SCRIPTS -u MOYAI_STATE /usr/local/bin/moyai run backup").ok();
     }
@@ -121,7 +121,7 @@ fn the_guides_playbook_installs_configures_checks_and_collects_over_ssh() {
     assert!(doctor.lines().any(|line| line.starts_with("reports/pier.json: ")), "{doctor}");
     from.sh(lines[1]).ok();
 
-    // 3. --check shows what a new line of the inventory would change, and what the next backup would do.
+    // 3. --check shows the changes for a new line in the inventory, and what the next backup would do.
     from.sh("cp hosts.yml good.yml; sed -i 's/mailto:root/mailto:anna/' hosts.yml").ok();
     let out = play(&mut from, "--check --diff").ok();
     assert!(out.contains("+const TELL = [\"mailto:anna\"];"), "{out}");

@@ -1,23 +1,23 @@
-//! Archives of volumes: what they keep, and that no short one looks good.
+//! Volume archives: what they store, and that a truncated archive is never accepted.
 
 use crate::host::Host;
 
-/// A container with a file, a file that shrinks, and many after it. `how` is its label.
+/// Creates a container with a file, a file that shrinks, and many after it. `how` is its label.
 fn busy(host: &mut Host, how: &str) {
     host.run("web", &format!("--stop-signal KILL -v data:/data --label moyai.backup.how={how}"));
     host.sh("docker exec web /bin/busybox sh -c 'cd /data; /bin/busybox dd if=/dev/urandom of=b bs=1M count=4 2>/dev/null; for i in 1 2 3 4 5 6 7 8 9; do echo $i >a$i; echo $i >z$i; done'").ok();
 }
 
 const FILE: &str = "$(ls state/backups/web/v/*.tar.*)";
-/// A directory with files that the test's own tar changes while it reads.
+/// A directory whose files the test's own tar changes while it reads.
 const DATA: &str = "/var/lib/docker/volumes/data/_data";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_file_that_shrinks_is_named_and_costs_no_other_file() {
+fn a_shrinking_file_is_reported_and_the_other_files_are_saved() {
     let mut host = Host::new();
     busy(&mut host, "run");
-    // tar has read a part of the big file when it is cut off, and another one is removed.
+    // Truncates the big file while tar reads it, and removes another file.
     let work = format!("truncate -s 100 {DATA}/b; rm -f {DATA}/z9");
     host.sh(&format!(
         "printf '%s\\n' '#!/bin/bash' '[ \"$1\" = --create ] || exec /usr/bin/tar \"$@\"' 'exec /usr/bin/tar --checkpoint=30 \"--checkpoint-action=exec={work}\" \"$@\"' >/usr/local/sbin/tar; chmod +x /usr/local/sbin/tar"
@@ -35,12 +35,12 @@ fn a_file_that_shrinks_is_named_and_costs_no_other_file() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_archive_that_ends_early_is_an_error_and_the_old_one_stays() {
+fn a_truncated_archive_is_an_error_and_the_old_one_stays() {
     let mut host = Host::new();
     busy(&mut host, "pause");
     host.script("backup web --tag v").ok();
     let before = host.sh(&format!("sha256sum {FILE} state/backups/web/v/volumes.json")).ok();
-    // With an engine on another host only `docker cp` can read: it ends early, with status 0.
+    // With a daemon on another host, only `docker cp` can read. This one ends early with status 0.
     host.sh("printf '%s\\n' '#!/bin/bash' '[ \"$1\" = cp ] || exec /usr/bin/docker \"$@\"' '/usr/bin/docker \"$@\" | head -c 300000' 'exit 0' >/usr/local/sbin/docker; chmod +x /usr/local/sbin/docker").ok();
     let far =
         "unshare --mount bash -c 'mount -t tmpfs none /var/lib/docker/volumes && \"$moyai\" run backup web --tag v'";
@@ -48,12 +48,12 @@ fn an_archive_that_ends_early_is_an_error_and_the_old_one_stays() {
     assert!(err.contains("/data/. of web changed while it was read, and the archive is too short"), "{err}");
     assert_eq!(host.sh(&format!("sha256sum {FILE} state/backups/web/v/volumes.json")).ok(), before);
     assert_eq!(host.sh("docker inspect -f '{{.State.Status}}' web").ok(), "running\n");
-    // The complete one is taken.
+    // The complete archive is accepted.
     host.sh("rm /usr/local/sbin/docker").ok();
     host.sh(far).ok();
     assert_ne!(host.sh(&format!("sha256sum {FILE}")).ok(), before);
     host.script("backups --check").ok();
-    // tar that fails is an error too.
+    // A failing tar is an error too.
     host.sh("printf '%s\\n' '#!/bin/bash' '[ \"$1\" = --create ] || exec /usr/bin/tar \"$@\"' '/usr/bin/tar \"$@\"' 'echo tar: ./b: Cannot open >&2' 'exit 2' >/usr/local/sbin/tar; chmod +x /usr/local/sbin/tar").ok();
     let err = host.script("backup web --tag v").failed(1);
     assert!(err.contains("cannot be archived: ./b: Cannot open"), "{err}");
@@ -62,21 +62,21 @@ fn an_archive_that_ends_early_is_an_error_and_the_old_one_stays() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn attributes_capabilities_holes_and_nanoseconds_come_back() {
+fn archives_restore_attributes_capabilities_holes_and_nanoseconds() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL -v data:/data");
-    // Of Debian's programs only setcap is on every machine.
+    // Among Debian's programs, only setcap is on every machine.
     host.sh(&format!(
         "cd {DATA}; cp /bin/true cap; setcap cap_net_raw+ep cap; truncate -s 300M holes; echo end >>holes; touch -d '2001-02-03 04:05:06.123456789' old
          python3 -c \"import os; os.setxattr('old', 'user.kept', b'1'); os.setxattr('.', 'user.top', b'2'); os.setxattr('old', 'system.posix_acl_access', bytes.fromhex('0200000001000600ffffffff02000700d204000004000400ffffffff10000700ffffffff20000400ffffffff'))\"
          mkdir 'nes[t] ed' 'nest ed'; touch 'nest ed/own'; mount -t tmpfs none 'nes[t] ed'; touch 'nes[t] ed/inside'"
     ))
     .ok();
-    let look = |host: &mut Host, volume: &str| {
+    let inspect = |host: &mut Host, volume: &str| {
         host.sh(&format!("cd /var/lib/docker/volumes/{volume}/_data; getcap cap; stat -c '%n %y %s' old holes; python3 -c \"import os
 for name in ['.', 'old']: print(name, [(key, os.getxattr(name, key)) for key in sorted(os.listxattr(name)) if key != 'security.selinux'])\"; [ $(stat -c %b holes) -lt 1000 ]")).ok()
     };
-    let before = look(&mut host, "data");
+    let before = inspect(&mut host, "data");
     assert!(
         before.contains("cap_net_raw") && before.contains(".123456789") && before.contains("posix_acl"),
         "{before}"
@@ -88,8 +88,8 @@ for name in ['.', 'old']: print(name, [(key, os.getxattr(name, key)) for key in 
     assert_eq!(host.sh("[ $(stat -c %s state/backups/web/v/1-*) -lt 1000000 ]").code, 0, "the hole is in the archive");
     host.sh("docker create --name other -v fresh:/data base:1 /bin/busybox true").ok();
     host.moyai("import \"lib/volumes\" as volumes; volumes::fill(\"other\", volumes::of(\"web\", \"v\"));").ok();
-    assert_eq!(look(&mut host, "fresh"), before);
-    // The directory is there, and what was mounted on it is not.
+    assert_eq!(inspect(&mut host, "fresh"), before);
+    // The directory is in the archive, but not the file system mounted on it.
     assert_eq!(
         host.sh("cd /var/lib/docker/volumes/fresh/_data; ls -A 'nes[t] ed' 'nest ed'").ok(),
         "nes[t] ed:\n\nnest ed:\nown\n"
@@ -98,13 +98,13 @@ for name in ['.', 'old']: print(name, [(key, os.getxattr(name, key)) for key in 
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_old_archive_of_gzip_is_read_and_one_is_written_where_there_is_no_zstd() {
+fn gzip_archives_are_read_and_are_written_without_zstd() {
     let mut host = Host::new();
     busy(&mut host, "pause");
     host.sh("mkdir /opt/bin; for name in /usr/bin/*; do [ ${name##*/} = zstd ] || ln -s $name /opt/bin/; done").ok();
     host.sh("PATH=/opt/bin:/usr/local/sbin; mount --bind /dev/null /usr/bin/zstd; \"$moyai\" run backup web --tag v; umount /usr/bin/zstd").ok();
     assert_eq!(host.sh("ls state/backups/web/v | grep -c 'tar.gz$'").ok(), "1\n");
-    // As older versions wrote it: the list knows neither how many files there are, nor what they take.
+    // The format of older versions: the list has no number of files and no sizes.
     host.sh("cd state/backups/web/v; jq 'map(del(.files, .read, .driver, .options, .labels))' volumes.json >new; mv new volumes.json").ok();
     host.script("backups --check").ok();
     host.sh(
@@ -117,17 +117,17 @@ fn an_old_archive_of_gzip_is_read_and_one_is_written_where_there_is_no_zstd() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_backup_disk_that_is_full_is_tidied_before_anything_is_written() {
+fn a_full_backup_disk_is_cleaned_up_before_anything_is_written() {
     let mut host = Host::new();
     busy(&mut host, "pause");
     std::fs::write(host.path("scripts/config.rhai"), "const STAYS_FREE = 0;").unwrap();
     host.sh("mkdir -p state; mount -t tmpfs -o size=12m,mode=700 none state").ok();
     host.script("backup web --tag v").ok();
-    // A run that was killed has left a part of an archive, and the disk is full.
+    // A killed run has left a part of an archive, and the disk is full.
     host.moyai("import \"lib/repair\" as repair; let c = docker::ps()[0]; repair::keep(#{ id: c.id, name: c.name, how: \"pause\", after: \"\", versions: [\"v\"], refs: [\"backup/web:v\"], from: \"base\", time: \"2026-11-23T03:00:00+00:00\" });").ok();
     host.sh("cat /dev/zero >state/backups/web/v/2-data.killed.tar.zst; true").ok();
     assert_eq!(host.sh("df --output=avail state | tail -1 | tr -d ' '").ok(), "0\n");
-    // Scripts that do not need the disk do their work.
+    // Scripts that do not need the disk work.
     host.script("hosts-sync").ok();
     host.script("report").ok();
     let gave = host.script("backup web --tag v");

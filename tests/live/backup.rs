@@ -1,8 +1,8 @@
-//! Backups: what they keep, when they are refused, and what is left when they end in the middle.
+//! Backups: what they store, when they are refused, and what is left after an interruption.
 
 use crate::host::{Host, KILLER, kills};
 
-/// A script that does one thing with a container's volumes.
+/// Runs a script that does one thing with a container's volumes.
 fn volumes(host: &mut Host, work: &str) -> crate::common::Gave {
     host.moyai(&format!(
         "import \"lib/volumes\" as volumes;
@@ -11,7 +11,7 @@ fn volumes(host: &mut Host, work: &str) -> crate::common::Gave {
     ))
 }
 
-/// Fills a volume with what copies like to lose.
+/// Fills a volume with things that copies tend to lose.
 const AWKWARD: &str = r#"docker exec -u 0 web /bin/sh -c 'B=/bin/busybox; cd /data
     echo a >"a b"; $B chown 1234:5678 "a b"; $B chmod 4750 "a b"; $B ln "a b" hard
     $B ln -s "../../out of here" link; $B ln -s /etc/passwd absolute; $B chown -h 7:8 link
@@ -22,7 +22,7 @@ lines"; echo y >"-rf"; $B mkfifo pipe; $B mkdir -p deep/er; $B chmod 1777 deep
     $B touch -d "2001-02-03 04:05:06" "a b" deep
     $B chown 999:998 .; $B chmod 2710 .'"#;
 
-/// A volume's content as one text, its own folder too.
+/// Returns a volume's content, including its own directory, as text.
 fn content(host: &mut Host, volume: &str) -> String {
     host.sh(&format!(
         "cd \"$(docker volume inspect -f '{{{{.Mountpoint}}}}' {volume})\" &&
@@ -33,7 +33,7 @@ fn content(host: &mut Host, volume: &str) -> String {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn volumes_come_back_with_owners_modes_links_and_times() {
+fn volumes_are_restored_with_owners_modes_links_and_times() {
     let mut host = Host::new();
     host.sh("mkdir -p /srv/app /srv/left && echo chosen >/srv/app/file && echo one >/srv/single").ok();
     host.run(
@@ -50,12 +50,12 @@ fn volumes_come_back_with_owners_modes_links_and_times() {
     let before = content(&mut host, "data");
     volumes(&mut host, "volumes::save(one.call(\"web\"), \"Mon\", \"sha256:1\");").ok();
 
-    // They are what the list says, only root's, and plain tar reads them.
-    let folder = host.path("state/backups/web/Mon");
+    // The files match the list, belong to root alone, and plain tar can read them.
+    let dir = host.path("state/backups/web/Mon");
     let list = host
         .sh(&format!(
             "jq -r '.[] | [.target, .kind, .source, .image] | join(\" \")' {}/volumes.json | sort",
-            folder.display()
+            dir.display()
         ))
         .ok();
     let anonymous = host
@@ -68,13 +68,13 @@ fn volumes_come_back_with_owners_modes_links_and_times() {
     assert_eq!(list, want);
     let sums = format!(
         "cd {} && jq -r '.[] | .sha256 + \"  \" + .file' volumes.json | sha256sum -c --quiet && jq -r '.[] | \"\\(.bytes) \\(.file)\"' volumes.json | sort >../../../../said && stat -c '%s %n' *.tar.* | sort | diff - ../../../../said && stat -c %a ../../",
-        folder.display()
+        dir.display()
     );
     assert_eq!(host.sh(&sums).ok(), "700\n");
-    let tar = host.sh(&format!("cd {} && mkdir ../../../../out && tar -xpf *-data.*.tar.* --numeric-owner -C ../../../../out && cd ../../../../out && find . -printf '%p %y %m %U:%G %Ts %n %l\\n' | sort && find . -type f -exec sha256sum {{}} + | sort", folder.display())).ok();
+    let tar = host.sh(&format!("cd {} && mkdir ../../../../out && tar -xpf *-data.*.tar.* --numeric-owner -C ../../../../out && cd ../../../../out && find . -printf '%p %y %m %U:%G %Ts %n %l\\n' | sort && find . -type f -exec sha256sum {{}} + | sort", dir.display())).ok();
     assert_eq!(tar, before);
 
-    // Into new volumes of another container, whose owners and modes were others.
+    // Restores into new volumes of another container with other owners and modes.
     host.sh("docker create --name other --user 33 -v fresh:/data:ro -v more:/anonymous -v /srv/left:'/srv app' -v /srv/single:/etc/single base:1 /bin/busybox true; echo other >/srv/single").ok();
     volumes(&mut host, "volumes::fill(\"other\", volumes::of(\"web\", \"Mon\"));").ok();
     assert_eq!(content(&mut host, "fresh"), before);
@@ -87,55 +87,55 @@ fn volumes_come_back_with_owners_modes_links_and_times() {
         "one\nchosen\nanonymous\n"
     );
 
-    // A second save takes the place of the first; a damaged copy is not unpacked.
+    // A second save replaces the first. A damaged copy is not unpacked.
     volumes(&mut host, "volumes::save(one.call(\"web\"), \"Mon\", \"sha256:2\"); print(volumes::of(\"web\", \"Mon\").map(|e| e.image).unique());").ok();
-    assert_eq!(host.sh(&format!("ls {} | wc -l", folder.display())).ok(), "5\n");
+    assert_eq!(host.sh(&format!("ls {} | wc -l", dir.display())).ok(), "5\n");
     host.sh(&format!(
         "echo >>\"$(ls {}/*-data.*)\"; docker create --name third -v third:/data base:1 /bin/busybox true",
-        folder.display()
+        dir.display()
     ))
     .ok();
     let err = volumes(&mut host, "volumes::fill(\"third\", volumes::of(\"web\", \"Mon\"));").failed(1);
     assert!(err.contains("the copy of /data is damaged"), "{err}");
     assert_eq!(content(&mut host, "third").lines().filter(|line| line.starts_with("./")).count(), 0);
-    // An engine elsewhere is told to unpack; the links that it refuses are not there.
+    // A daemon on another host unpacks by itself. The links that it refuses are missing.
     host.sh("docker exec -u 0 web /bin/busybox rm /data/link").ok();
     volumes(&mut host, "volumes::save(one.call(\"web\"), \"Wed\", \"sha256:3\");").ok();
     host.sh("docker create --name fourth -v fourth:/data base:1 /bin/busybox true").ok();
     std::fs::write(host.path("scripts/far.rhai"), "import \"lib/volumes\" as volumes; volumes::fill(\"fourth\", volumes::of(\"web\", \"Wed\").filter(|e| e.target == \"/data\"));").unwrap();
     host.sh("unshare --mount bash -c 'mount -t tmpfs none /var/lib/docker/volumes && \"$moyai\" run far'").ok();
     assert_eq!(content(&mut host, "fourth").lines().count(), content(&mut host, "data").lines().count());
-    // Nothing is there for another version.
+    // There is nothing for another version.
     assert_eq!(volumes(&mut host, "print(volumes::of(\"web\", \"Tue\"));").ok(), "[]\n");
 }
 
 impl Host {
-    /// Writes the user's `config.rhai`, in which each container has images of its own.
+    /// Writes the user's `config.rhai` with separate images for each container.
     fn policy(&mut self, text: &str) {
         let text = format!("fn backup_ref(c, when) {{ `own/${{c.name}}:${{when}}` }}\n{text}\n");
         std::fs::write(self.path("scripts/config.rhai"), text).unwrap();
     }
 
-    fn look(&mut self, line: &str) -> String {
+    fn inspect(&mut self, line: &str) -> String {
         self.sh(line).ok().trim().to_owned()
     }
 
-    /// Each container with its state.
+    /// Returns each container with its state.
     fn states(&mut self) -> String {
-        self.look("docker ps --all --format '{{.Names}} {{.State}}' | sort | paste -sd,")
+        self.inspect("docker ps --all --format '{{.Names}} {{.State}}' | sort | paste -sd,")
     }
 
-    /// Every tagged backup.
+    /// Returns every tagged backup.
     fn tags(&mut self) -> String {
-        self.look("docker images --format '{{.Repository}}:{{.Tag}}' | grep ^own/ | sort | paste -sd,")
+        self.inspect("docker images --format '{{.Repository}}:{{.Tag}}' | grep ^own/ | sort | paste -sd,")
     }
 
-    /// What is noted as begun.
+    /// Returns the changes that are recorded as begun.
     fn open(&mut self) -> String {
         self.moyai("print(state::get(\"backup.open\", #{}));").ok()
     }
 
-    /// Ends the engine as `kill -9` does, and starts it again.
+    /// Kills the Docker daemon with `kill -9` and starts it again.
     fn kill_engine(&mut self, between: &str) {
         self.sh(&format!(
             "pid=$(cat /run/docker.pid); tr '\\0' '\\n' </proc/$pid/cmdline >engine; pkill() {{ :; }}
@@ -149,12 +149,12 @@ impl Host {
     }
 }
 
-/// How a container of ours is told to stop: at once.
+/// Makes our containers stop at once.
 const QUICK: &str = "--stop-signal KILL";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_month_whose_first_was_missed_is_made_up_for_and_no_weekday_is_lost() {
+fn a_missed_monthly_backup_is_caught_up_and_no_weekday_is_lost() {
     let mut host = Host::new();
     host.policy("");
     host.run("web", "-v data:/data");
@@ -167,8 +167,8 @@ fn a_month_whose_first_was_missed_is_made_up_for_and_no_weekday_is_lost() {
         host.script(&format!("--at {at} backup")).ok();
         assert_eq!(host.tags(), tags, "{at}");
     }
-    // One image has both names, and each version has its volumes; the weekday's goes first.
-    let id = |host: &mut Host, tag: &str| host.look(&format!("docker image inspect -f '{{{{.Id}}}}' own/web:{tag}"));
+    // One image has both names, and each version has its volumes. The weekday's version is removed first.
+    let id = |host: &mut Host, tag: &str| host.inspect(&format!("docker image inspect -f '{{{{.Id}}}}' own/web:{tag}"));
     let both = id(&mut host, "Wed");
     assert_eq!(both, id(&mut host, "Dec"));
     host.sh("docker exec web /bin/sh -c 'echo more >/data/file'").ok();
@@ -182,14 +182,14 @@ fn a_month_whose_first_was_missed_is_made_up_for_and_no_weekday_is_lost() {
         assert_eq!(volumes(&mut host, &list).ok().trim(), id(&mut host, version));
         assert_eq!(host.sh(&format!("tar -tf state/backups/web/{version}/*.tar.*")).ok(), files);
     }
-    // A year later the month's goes too, and takes nothing with it.
+    // A year later the month's version is removed too, and nothing else.
     host.script("--at 2027-12-01 backup").ok();
-    assert_eq!(host.look("docker images --all --quiet --filter dangling=true"), "");
+    assert_eq!(host.inspect("docker images --all --quiet --filter dangling=true"), "");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn other_rotations_are_one_line_each() {
+fn other_rotations_need_one_line_each() {
     let mut host = Host::new();
     host.run("web", "");
     let lines = include_str!("../../scripts/config.rhai").lines();
@@ -217,7 +217,7 @@ fn other_rotations_are_one_line_each() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_the_disk_cannot_take_is_refused_with_figures_before_anything_is_done() {
+fn a_backup_too_large_for_the_disk_is_refused_with_figures_first() {
     let mut host = Host::new();
     host.policy("const STAYS_FREE = 900_000_000_000_000;");
     host.run("web", "-v data:/data --label 'moyai.backup.before=touch /hooked'");
@@ -232,7 +232,7 @@ fn what_the_disk_cannot_take_is_refused_with_figures_before_anything_is_done() {
     assert_eq!(host.sh("docker exec web /bin/busybox test -e /hooked").code, 1);
     assert_eq!((host.tags().as_str(), host.states().as_str(), host.open().as_str()), ("", "web running", "#{}\n"));
     assert!(host.script("backup --tag ../x").failed(1).contains("\"../x\" is not a valid tag"));
-    // The copies on a disk of their own, which is small.
+    // The copies are on a separate small disk.
     host.policy("const STAYS_FREE = 500_000; const BACKUPS = \"/opt/small\";");
     host.sh("mkdir /opt/small && mount -t tmpfs -o size=2m none /opt/small").ok();
     let err = host.script("backup").failed(1);
@@ -244,7 +244,7 @@ fn what_the_disk_cannot_take_is_refused_with_figures_before_anything_is_done() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn hooks_run_around_the_commit_and_one_that_fails_or_hangs_stops_only_its_own() {
+fn hooks_run_around_the_commit_and_a_failure_stops_only_its_container() {
     let mut host = Host::new();
     host.policy("const HOOK_TAKES = \"15s\";");
     host.run("good", "-v data:/data --label 'moyai.backup.before=echo \"$HOSTNAME it'\\''s\" >/data/dump' --label 'moyai.backup.after=mv /data/dump /data/done'");
@@ -260,7 +260,7 @@ fn hooks_run_around_the_commit_and_one_that_fails_or_hangs_stops_only_its_own() 
     host.run("running", "--label moyai.backup.how=run");
     host.run("odd", "--label moyai.backup.how=sleep");
     host.sh("docker pause frozen").ok();
-    let before = host.look("docker inspect -f '{{.State.StartedAt}}' stopped running calm");
+    let before = host.inspect("docker inspect -f '{{.State.StartedAt}}' stopped running calm");
     let err = host.script("--at 2026-12-08 backup --tag v1").failed(1);
     for line in [
         "fails: not backed up: \"echo no space >&2; exit 3\" ended with status 3: no space\n",
@@ -276,13 +276,13 @@ fn hooks_run_around_the_commit_and_one_that_fails_or_hangs_stops_only_its_own() 
         host.states(),
         "calm running,fails running,frozen paused,good running,hangs running,late running,odd running,running running,stopped running"
     );
-    // The one that was to be stopped has been started again, the other not; what hung is gone.
-    let after = host.look("docker inspect -f '{{.State.StartedAt}}' stopped running calm");
+    // The container to be stopped was started again, the other was not, and the hanging hook is gone.
+    let after = host.inspect("docker inspect -f '{{.State.StartedAt}}' stopped running calm");
     let changed: Vec<bool> = before.lines().zip(after.lines()).map(|(one, other)| one != other).collect();
     assert_eq!(changed, [true, false, false]);
-    assert_eq!(host.look("docker top hangs | grep -c 'sleep 60[01]' || true"), "0");
+    assert_eq!(host.inspect("docker top hangs | grep -c 'sleep 60[01]' || true"), "0");
     host.sh("docker exec fails /bin/busybox test -e /after && docker exec hangs /bin/busybox test -e /after").ok();
-    // The dump is in the copy, and not where it was any more.
+    // The dump is in the copy, and no longer at its original place.
     assert_eq!(
         host.sh(
             "tar -xOf state/backups/good/v1/*.tar.* ./dump | sed 's/^[^ ]* //'; docker exec good /bin/busybox ls /data"
@@ -295,14 +295,14 @@ fn hooks_run_around_the_commit_and_one_that_fails_or_hangs_stops_only_its_own() 
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_image_of_too_many_layers_is_flattened_and_keeps_its_configuration() {
+fn an_image_with_too_many_layers_is_flattened_and_keeps_its_configuration() {
     let mut host = Host::new();
     host.policy("");
-    // A deep image, by way of the archive that `docker save` makes: 124 commits would take minutes.
+    // Makes a deep image by editing the archive of `docker save`: 124 commits would take minutes.
     std::fs::write(host.path("deepen.py"), include_str!("deepen.py")).unwrap();
     host.sh("docker save base:1 -o base.tar && python3 deepen.py base.tar deep.tar 124 && docker load -i deep.tar")
         .ok();
-    assert_eq!(host.look("docker image inspect -f '{{len .RootFS.Layers}}' deep:124"), "124");
+    assert_eq!(host.inspect("docker image inspect -f '{{len .RootFS.Layers}}' deep:124"), "124");
     host.sh(r#"docker run --detach --name web --hostname sho --user 33:33 --workdir '/a b' -e 'A=it'\''s "$HOME" \ 日本' -e EMPTY= \
         --label 'q="x",$y=\1' --label 'space=b' -v '/data of web' -v data:/named --expose 80 --expose 53/udp --stop-signal INT \
         --health-cmd 'test "$A" && echo [1]' --health-interval 90s --health-retries 4 --health-start-period 5s \
@@ -315,22 +315,22 @@ fn an_image_of_too_many_layers_is_flattened_and_keeps_its_configuration() {
     );
     let config = |host: &mut Host, image: &str| {
         let ours = "with_entries(select(.key | startswith(\"moyai.\") | not))";
-        host.look(&format!("docker image inspect {image} | jq -S '.[0].Config | .Labels |= {ours}'"))
+        host.inspect(&format!("docker image inspect {image} | jq -S '.[0].Config | .Labels |= {ours}'"))
     };
     let flat = config(&mut host, "own/web:v1");
     assert_eq!(flat, config(&mut host, "mine:committed"));
     assert!(flat.contains("[1]") && flat.contains("日本") && flat.contains("/data of web"), "{flat}");
     assert_eq!(
-        host.look(
+        host.inspect(
             "docker image inspect -f '{{len .RootFS.Layers}} {{index .Config.Labels \"moyai.version\"}}' own/web:v1"
         ),
         "1 v1"
     );
     assert_eq!(host.states(), "web running");
-    // One that no commit can add to any more, and one whose text has two lines.
+    // An image that permits no further commit, and one whose text has two lines.
     host.sh("docker rm -f web; docker run -d --name web mine:committed; docker exec -u 0 web /bin/busybox touch /more")
         .ok();
-    assert_eq!(host.look("docker image inspect -f '{{len .RootFS.Layers}}' mine:committed"), "125");
+    assert_eq!(host.inspect("docker image inspect -f '{{len .RootFS.Layers}}' mine:committed"), "125");
     // The containerd image store has no such limit.
     let deeper = host.sh("docker commit web mine:more");
     assert!(host.keeps_layers_twice() || deeper.err.contains("max depth exceeded"), "{}", deeper.err);
@@ -338,12 +338,12 @@ fn an_image_of_too_many_layers_is_flattened_and_keeps_its_configuration() {
     host.sh("docker run --rm --entrypoint /bin/busybox own/web:v2 ls /more /written").ok();
     host.sh("docker rm -f web; docker run -d --name web -e 'A=1\n2' mine:committed").ok();
     host.script("backup --tag v3").ok();
-    assert_eq!(host.look("docker run --rm --entrypoint /bin/sh own/web:v3 -c 'echo \"$A\"'"), "1\n2");
+    assert_eq!(host.inspect("docker run --rm --entrypoint /bin/sh own/web:v3 -c 'echo \"$A\"'"), "1\n2");
     assert_eq!(host.states(), "web running");
-    assert_eq!(host.look("ls -A state/backups/web"), "v1\nv2\nv3");
+    assert_eq!(host.inspect("ls -A state/backups/web"), "v1\nv2\nv3");
 }
 
-/// Kills a run of `backup` at random moments; after the next one, of one container, all is well.
+/// Kills a run of `backup` at random moments. The next run, for one container, must repair everything.
 const KILLS: &str = r#"
 RANDOM=$SEED
 killed "" - backup >/dev/null 2>&1; calls=$(wc -l </run/calls)
@@ -369,7 +369,7 @@ echo "$calls calls; $disturbed found not as they were, $repaired repaired"
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn killed_at_any_moment_a_backup_leaves_nothing_that_the_next_does_not_repair() {
+fn the_next_backup_repairs_one_that_was_killed_at_any_moment() {
     let mut host = Host::new();
     host.policy("fn versions(when, taken) { [\"v\"] }");
     host.run("plain", "");
@@ -399,16 +399,16 @@ fn killed_at_any_moment_a_backup_leaves_nothing_that_the_next_does_not_repair() 
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_disk_that_fills_up_leaves_the_backups_from_before() {
+fn a_disk_that_fills_up_keeps_the_old_backups() {
     let mut host = Host::new();
     let policy = "fn versions(when, taken) { [\"v\"] } const BACKUPS = \"/opt/small\";";
-    // Nothing is refused before: what was free then is not any more.
+    // Not refused in advance: the space was free at that time.
     host.policy(&format!("{policy} const STAYS_FREE = -1_000_000_000;"));
     host.sh("mkdir /opt/small && mount -t tmpfs -o size=4m none /opt/small").ok();
     host.run("web", "-v data:/data");
     host.run("other", "");
     host.script("backup").ok();
-    let before = host.look("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*");
+    let before = host.inspect("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*");
     host.sh("docker exec web /bin/busybox dd if=/dev/urandom of=/data/big bs=1M count=6").ok();
     let err = host.script("backup").failed(1);
     assert!(
@@ -417,22 +417,22 @@ fn a_disk_that_fills_up_leaves_the_backups_from_before() {
             && err.contains("1 of 2 backups failed: web"),
         "{err}"
     );
-    assert_eq!(host.look("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*"), before);
+    assert_eq!(host.inspect("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*"), before);
     assert_eq!((host.states().as_str(), host.open().as_str()), ("other running,web running", "#{}\n"));
 
-    // The engine's own disk.
+    // Docker's own disk.
     host.sh("docker rm -f web other").ok();
     host.kill_engine("mount -t tmpfs -o size=24m none /var/lib/docker");
     host.sh("tar -C image -c . | docker import - base:1").ok();
     host.run("web", "-v data:/data");
     host.script("backup").ok();
-    let before = host.look("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*");
+    let before = host.inspect("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*");
     host.sh("docker exec web /bin/busybox dd if=/dev/urandom of=/big bs=1M count=12").ok();
     let err = host.script("backup").failed(1);
     assert!(err.contains("web: not backed up: `docker commit ") && err.contains("no space left on device"), "{err}");
-    assert_eq!(host.look("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*"), before);
+    assert_eq!(host.inspect("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*"), before);
     assert_eq!((host.states().as_str(), host.open().as_str()), ("web running", "#{}\n"));
-    // The plain way: refused with figures.
+    // The usual case: refused with figures.
     host.policy(&format!("{policy} const STAYS_FREE = 1_000_000;"));
     let err = host.script("backup").failed(1);
     let size = if host.keeps_layers_twice() { "25 MB" } else { "12 MB" };
@@ -443,14 +443,14 @@ fn a_disk_that_fills_up_leaves_the_backups_from_before() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_engine_that_dies_during_a_commit_leaves_the_backup_from_before() {
+fn a_daemon_that_dies_during_a_commit_keeps_the_old_backup() {
     let mut host = Host::new();
     host.policy("fn versions(when, taken) { [\"v\"] }");
     host.run("web", "-v data:/data");
     host.run("stop", &format!("{QUICK} --label moyai.backup.how=stop"));
     host.script("backup").ok();
     let ids = "docker image inspect -f '{{.Id}}' own/web:v own/stop:v; sha256sum state/backups/web/v/volumes.json; cd state/backups/web/v; jq -r '.[] | .sha256 + \"  \" + .file' volumes.json | sha256sum -c";
-    let before = host.look(ids);
+    let before = host.inspect(ids);
     host.sh("for name in web stop; do docker exec $name /bin/busybox dd if=/dev/urandom of=/big bs=1M count=150; done")
         .ok();
     host.sh("\"$moyai\" run backup >backup.out 2>backup.err & echo $! >backup.pid; disown").ok();
@@ -463,8 +463,8 @@ fn an_engine_that_dies_during_a_commit_leaves_the_backup_from_before() {
             && err.contains("the Docker daemon"),
         "{err}"
     );
-    assert_eq!(host.look(ids), before);
-    // An engine that begins anew has ended its containers; the next run knows of the one that it stopped.
+    assert_eq!(host.inspect(ids), before);
+    // A restarted daemon has ended its containers. The next run knows which container it stopped.
     host.sh("docker start web").ok();
     let gave = host.script("backup web");
     assert_eq!(gave.code, 0, "{}", gave.err);
@@ -472,13 +472,13 @@ fn an_engine_that_dies_during_a_commit_leaves_the_backup_from_before() {
     assert!(err.contains("stop: the backup of ") && err.contains("repaired: it was stopped, and runs again"), "{err}");
     assert_eq!((host.states().as_str(), host.open().as_str()), ("stop running,web running", "#{}\n"));
     host.script("backup").ok();
-    assert_ne!(host.look(ids), before);
-    assert_eq!(host.look("ls state/backups/web/v | wc -l"), "2");
+    assert_ne!(host.inspect(ids), before);
+    assert_eq!(host.inspect("ls state/backups/web/v | wc -l"), "2");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_interrupted_backup_lets_its_container_go_at_once() {
+fn an_interrupted_backup_resumes_its_container_at_once() {
     let mut host = Host::new();
     host.policy("");
     for (name, options) in [
@@ -504,7 +504,7 @@ fn a_container_that_vanishes_fails_alone() {
     let mut host = Host::new();
     host.policy("");
     host.run("gone", "-v data:/data");
-    // These two are first, and take their time.
+    // These two come first and take long.
     for name in ["one", "two"] {
         host.run(name, "--label 'moyai.backup.before=while [ ! -e /go ]; do sleep 0.1; done'");
     }
@@ -525,7 +525,7 @@ fn a_container_that_vanishes_fails_alone() {
         ("own/one:v,own/two:v", "one running,two running", "#{}\n")
     );
     assert_eq!(host.sh("ls -A state/backups/gone/v 2>/dev/null || true").ok(), "");
-    // One that somebody restores just now is left alone: try again later.
+    // A container that is being restored is left alone: try again later.
     host.sh("echo 'lock(\"container/one\"); sleep(60);' >scripts/holds.rhai; \"$moyai\" run holds & echo $! >holds.pid; disown").ok();
     host.until(10, "[ -s state/locks/container%2Fone.lock ]");
     let err = host.script("backup one").failed(75);

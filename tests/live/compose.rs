@@ -1,11 +1,11 @@
-//! Restores of containers that docker compose made: version 1 on Docker 20, version 2 on the others.
+//! Restores of docker compose containers: version 1 on Docker 20, version 2 on the others.
 
 use crate::host::Host;
 use crate::restore::{made_of, same};
 use std::collections::BTreeMap;
 
-/// Two files, an environment file, a profile, a health check that another service waits for, two containers
-/// of one service, and a container in the network of another. All images are `site:1`.
+/// Two files, an environment file, a profile, a health check that another service waits for, two containers of one
+/// service, and a container in another container's network. All images are `site:1`.
 const PROJECT: &str = r#"docker tag base:1 site:1; mkdir -p app/html; cd app; echo SITE=site:1 >prod.env; echo W=1 >web.env
 cat >base.yml <<'E'
 x-run: &run
@@ -43,11 +43,11 @@ services:
 E
 "#;
 
-/// Runs compose in the project, whose name is in the environment only. `docker-compose` is version 1, or
-/// another name of the plugin.
+/// Runs compose in the project. Only the environment has the project's name. `docker-compose` is version 1, or another
+/// name of the plugin.
 const UP: &str = "(cd app && COMPOSE_PROJECT_NAME=shop docker-compose -f base.yml -f more.yml --env-file prod.env --profile extra up --detach --scale worker=2 2>&1)";
 
-/// Ends moyai once, before it runs a docker command like this pattern of bash.
+/// Kills moyai once, before it runs a docker command that matches this bash pattern.
 fn kill_before(host: &mut Host, command: &str) {
     let client = format!(
         "#!/bin/bash\ncase \"$*\" in {command}) rm /usr/local/sbin/docker; kill -9 $PPID; exit 1;; esac\nexec /usr/bin/docker \"$@\"\n"
@@ -56,13 +56,13 @@ fn kill_before(host: &mut Host, command: &str) {
     host.sh("install client /usr/local/sbin/docker").ok();
 }
 
-/// The ids of all containers by name.
+/// Returns the ids of all containers by name.
 fn ids(host: &mut Host) -> BTreeMap<String, String> {
     let lines = host.sh("docker ps --all --no-trunc --format '{{.Names}} {{.ID}}'").ok();
     lines.lines().map(|line| line.split_once(' ').unwrap()).map(|(name, id)| (name.to_owned(), id.to_owned())).collect()
 }
 
-/// The names of the containers whose ids differ, or that only one of both has.
+/// Returns the names of containers with different ids, or that exist only before or after.
 fn changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
     let names = before.keys().chain(after.keys()).filter(|name| before.get(*name) != after.get(*name));
     let mut names: Vec<String> = names.cloned().collect();
@@ -85,7 +85,7 @@ impl Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own() {
+fn restoring_a_compose_container_changes_only_that_container_and_its_tag() {
     let mut host = Host::new();
     host.sh(PROJECT).ok();
     host.sh(UP).ok();
@@ -110,7 +110,7 @@ fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own(
     let before = ids(&mut host);
     let site = host.sh("docker image inspect -f '{{.Id}}' site:1").ok();
 
-    // A restore that fails, or is killed, leaves each container the one that it was.
+    // A restore that fails or is killed leaves every container in place.
     for (words, says) in [(format!("{web} bad"), "it ended with status 1"), (format!("{db} ill"), "it is unhealthy")] {
         let err = host.restore(&words).failed(1);
         assert!(err.contains("was not restored from backup/") && err.contains(says), "{err}");
@@ -126,7 +126,7 @@ fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own(
     }
     assert_eq!(host.says(&web), "two");
 
-    // Each goes back to its backup, with its options and the labels of compose; the others stay.
+    // Each is restored with its options and compose labels. The others stay.
     for (container, tag) in &saved {
         let (was, options) = (ids(&mut host), made_of(&mut host, container));
         let out = host.restore(&format!("{container} {tag}")).ok();
@@ -150,7 +150,7 @@ fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own(
     // As announced.
     assert_eq!(changed(&was, &now), if two { vec![side.clone()] } else { vec![] }, "{up}");
 
-    // Killed when the old container was about to be put away: the next run does that.
+    // Killed before the old container was put aside: the next run does that.
     kill_before(&mut host, "rm\\ *");
     assert_eq!(host.restore(&format!("{web} replaced-{web}")).code, 137);
     assert_eq!(changed(&now, &ids(&mut host)).len(), 2);
@@ -159,7 +159,7 @@ fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own(
     assert_eq!(changed(&now, &ids(&mut host)), [&*web]);
     assert_eq!(host.says(&web), "two");
 
-    // A project whose directory is gone is restored all the same.
+    // The restore works without the project's directory.
     let out = host.sh(&format!("mv app gone; \"$moyai\" run restore {web} web")).ok();
     assert!(
         out.contains(&format!("/app/base.yml is gone: \"docker compose\" cannot recreate {web} without it")),
@@ -170,7 +170,7 @@ fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own(
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_a_restore_announces_of_the_next_compose_up_is_true() {
+fn a_restore_predicts_the_next_compose_up_correctly() {
     let mut host = Host::new();
     host.sh("docker tag base:1 site:1; mkdir app; cat >app/compose.yml <<'E'
 services:
@@ -191,7 +191,7 @@ E
     let sentence = "\"docker compose up\" leaves web as it is until the service web or its image changes, and then recreates it without the restored state; \
                     to keep that, run \"docker tag backup/web:good app-web:restored\" and write \"image: app-web:restored\" to the service";
     assert!(out.lines().any(|line| line == sentence), "{out}");
-    // It leaves it as it is.
+    // The container stays unchanged.
     let restored = ids(&mut host);
     up(&mut host);
     assert_eq!(ids(&mut host), restored);
@@ -205,7 +205,7 @@ E
     host.sh("docker commit --change 'ENV NEW=1' api site:1").ok();
     up(&mut host);
     assert_eq!((changed(&restored, &ids(&mut host)).len(), host.says("web")), (2, String::new()));
-    // Kept in the way that the sentence says, whatever becomes of the image.
+    // Kept in the announced way, whatever happens to the image.
     host.restore("web good").ok();
     host.sh("docker tag backup/web:good app-web:restored").ok();
     edit(&mut host, "web: {image: 'site:1'", "web: {image: 'app-web:restored'");
@@ -215,14 +215,14 @@ E
     host.sh("docker tag base:1 site:1; \"$moyai\" run backup web --tag good").ok();
     up(&mut host);
     assert_eq!((changed(&kept, &ids(&mut host)), host.says("web")), (vec!["api".to_owned()], "one".to_owned()));
-    // The state before `maintain` is a version too, and `latest` is never what a restore replaced.
+    // The state before `maintain` is a version too, but `latest` is never a replaced state.
     host.word("web", "net");
     host.sh("echo 'echo lost >/word' | \"$moyai\" run maintain web").ok();
     for (version, word) in [("before-web", "net"), ("replaced-web", "lost"), ("latest", "net")] {
         host.restore(&format!("web {version}")).ok();
         assert_eq!(host.says("web"), word, "{version}");
     }
-    // What `docker compose run` made is a container as any other.
+    // A container from `docker compose run` is treated like any other.
     let once = "docker-compose -f compose.yml run --detach --name once api /bin/busybox sleep 900 2>&1";
     host.sh(&format!("(cd app; {once}); \"$moyai\" run backup once --tag once")).ok();
     let out = host.restore("once").ok();

@@ -1,4 +1,4 @@
-//! The reader of nginx configurations against those in Debian's source packages and against nginx itself.
+//! The parser of nginx configurations, compared with nginx itself on configurations from Debian's source packages.
 
 use crate::common::read;
 use crate::host::Host;
@@ -7,7 +7,7 @@ use moyai::host::nginx::names;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Packages whose tests have configurations: text with everything that can be in one.
+/// Packages whose tests contain configurations with every possible content.
 const PACKAGES: [&str; 5] = [
     "nginx",
     "libnginx-mod-http-lua",
@@ -16,11 +16,11 @@ const PACKAGES: [&str; 5] = [
     "libnginx-mod-http-set-misc",
 ];
 
-/// Downloads packages of a Debian release into a directory of our own, with lists of our own: the machine's apt
-/// stays as it is. `what` is what apt-get does, `unpack` unpacks what it has.
+/// Downloads packages of a Debian release into a separate directory with separate package lists. The machine's apt
+/// stays unchanged. `what` is the apt-get command, `unpack` unpacks its result.
 pub fn download(name: &str, kind: &str, release: &str, what: &str, unpack: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    // The tests of several generations may want it at the same time.
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Tests of several generations may need it at the same time.
     let script = format!(
         r#"set -e; exec 9>lock; flock 9; [ ! -e done ] || exit 0; mkdir -p lists/partial archives/partial src
         echo "{kind} [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian {release} main" >sources.list
@@ -28,17 +28,17 @@ pub fn download(name: &str, kind: &str, release: &str, what: &str, unpack: &str)
         o="$o -o Dir::State::status=/dev/null -o APT::Sandbox::User=root -o Acquire::Check-Valid-Until=false"
         apt-get $o update; cd src; apt-get $o {what}; {unpack}; touch ../done"#
     );
-    std::fs::create_dir_all(&folder).unwrap();
-    let out = Command::new("bash").args(["-c", &script]).current_dir(&folder).output().unwrap();
+    std::fs::create_dir_all(&dir).unwrap();
+    let out = Command::new("bash").args(["-c", &script]).current_dir(&dir).output().unwrap();
     assert!(
         out.status.success(),
         "packages cannot be downloaded from deb.debian.org, so this is not tested: {}",
         String::from_utf8_lossy(&out.stderr)
     );
-    folder
+    dir
 }
 
-/// The sources of nginx and of its modules.
+/// Returns the sources of nginx and of its modules.
 fn sources() -> PathBuf {
     let release = Command::new("bash").args(["-c", ". /etc/os-release; echo -n $VERSION_CODENAME"]).output().unwrap();
     let release = String::from_utf8(release.stdout).unwrap();
@@ -47,20 +47,20 @@ fn sources() -> PathBuf {
     download("corpus", "deb-src", &release, &what, unpack)
 }
 
-/// Puts the modules for streams, mail and RTMP of a host's release into its directory `modules`.
+/// Puts the stream, mail and RTMP modules of a host's release into its directory `modules`.
 pub fn modules(host: &mut Host) {
     let release = host.sh(". /etc/os-release; echo -n $VERSION_CODENAME").ok();
     let what = "download libnginx-mod-stream libnginx-mod-mail libnginx-mod-rtmp";
     let unpack = "for f in *.deb; do dpkg-deb -x \"$f\" .; done";
-    let folder = download(&format!("modules-{release}"), "deb", &release, what, unpack);
+    let dir = download(&format!("modules-{release}"), "deb", &release, what, unpack);
     std::fs::create_dir(host.path("modules")).unwrap();
-    for entry in std::fs::read_dir(folder.join("src/usr/lib/nginx/modules")).unwrap().flatten() {
+    for entry in std::fs::read_dir(dir.join("src/usr/lib/nginx/modules")).unwrap().flatten() {
         std::fs::copy(entry.path(), host.path("modules").join(entry.file_name())).unwrap();
     }
 }
 
-fn files(folder: &Path, ends: &str, all: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+fn files(dir: &Path, ends: &str, all: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
         let path = entry.path();
         if entry.file_type().unwrap().is_dir() {
             files(&path, ends, all);
@@ -70,8 +70,8 @@ fn files(folder: &Path, ends: &str, all: &mut Vec<PathBuf>) {
     }
 }
 
-/// The configurations in a file of Test::Nginx: `--- main_config`, `--- http_config`, `--- config`. One that
-/// Perl computes is left out, and so is one that nginx must refuse.
+/// Returns the configurations in a Test::Nginx file: `--- main_config`, `--- http_config`, `--- config`. It leaves out
+/// those that Perl computes and those that nginx must refuse.
 fn blocks(path: &Path) -> Vec<String> {
     let text = read(path);
     let text = text.split_once("__DATA__").map_or("", |(_, text)| text);
@@ -97,10 +97,10 @@ fn blocks(path: &Path) -> Vec<String> {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_reader_takes_what_nginx_takes_and_knows_the_names_that_nginx_does_not_find() {
-    let folder = sources();
+fn the_parser_accepts_what_nginx_accepts_and_finds_unresolvable_names() {
+    let dir = sources();
     let mut tests = Vec::new();
-    files(&folder, ".t", &mut tests);
+    files(&dir, ".t", &mut tests);
     tests.sort();
     let texts: Vec<String> = tests.iter().flat_map(|path| blocks(path)).collect();
     let lua = texts.iter().filter(|text| text.contains("_by_lua_block")).count();
@@ -117,11 +117,11 @@ fn the_reader_takes_what_nginx_takes_and_knows_the_names_that_nginx_does_not_fin
     }
     assert!(wrong.is_empty(), "{} of {} are read wrongly, such as\n{}", wrong.len(), texts.len(), wrong[0]);
 
-    // nginx's own verdict, for what needs no module that is not installed; and the files of nginx itself.
+    // nginx's own verdict on its files and on configurations without missing modules.
     let mut host = Host::new();
     let mut own = Vec::new();
-    files(&folder, ".conf", &mut own);
-    // Without the lines of the modules under test, most are plain nginx.
+    files(&dir, ".conf", &mut own);
+    // Without the lines for the tested modules, most are plain nginx.
     let modules = ["echo", "more_", "set_", "lua_"];
     let is_plain = |line: &&str| !modules.iter().any(|module| line.trim_start().starts_with(module));
     let plain = texts

@@ -10,7 +10,7 @@ every("* * * * *", "fails");
 on("container start", "seen", ["never"]);
 "#;
 
-/// Leaves its environment, and finds what it needs on its `PATH`.
+/// Writes its environment, and looks for the needed programs on its `PATH`.
 const SEEN: &str = r#"
 $(`which nginx iptables docker`);
 docker::ps();
@@ -21,14 +21,14 @@ file::write(`FOLDER/seen.${args[0]}`, $(`env -0`));
 #[ignore = "needs a private host: tests/run"]
 fn cron_runs_a_script_with_its_bare_environment_and_mails_only_a_failure() {
     let mut host = Host::new();
-    let folder = host.path("").display().to_string();
+    let dir = host.path("").display().to_string();
     host.sh("mkdir -p /etc/moyai/scripts").ok();
     let fails = "log(\"before\"); die(\"on purpose\");";
     for (path, text) in [
         ("/etc/moyai/scripts/rules.rhai", RULES),
-        ("/etc/moyai/scripts/seen.rhai", &SEEN.replace("FOLDER/", &folder)),
+        ("/etc/moyai/scripts/seen.rhai", &SEEN.replace("FOLDER/", &dir)),
         ("/etc/moyai/scripts/fails.rhai", fails),
-        ("/usr/sbin/sendmail", &format!("#!/bin/sh\ncat >{folder}mail.$$\n")),
+        ("/usr/sbin/sendmail", &format!("#!/bin/sh\ncat >{dir}mail.$$\n")),
     ] {
         host.sh(&format!("cat >{path} <<'END'\n{text}\nEND\nchmod 755 {path}")).ok();
     }
@@ -47,6 +47,6 @@ fn cron_runs_a_script_with_its_bare_environment_and_mails_only_a_failure() {
     }
     let mails = host.sh("cat mail.*").ok();
     assert!(mails.contains("before") && mails.contains("error: on purpose"), "{mails}");
-    // A success is no mail, and an event is nothing that cron could see.
+    // Success sends no mail, and cron cannot handle event rules.
     assert!(!mails.contains("run seen") && !host.path("seen.never").exists(), "{mails}");
 }

@@ -1,4 +1,4 @@
-//! `moyai daemon` beside a real engine: events, and an engine that goes away.
+//! `moyai daemon` with a real Docker daemon: events, and a daemon that disappears.
 
 use crate::common::read;
 use crate::host::Host;
@@ -14,8 +14,8 @@ on("container pause", "gone", [], #{ catch_up: false, retry: 0 });
 
 /// Starts the daemon with these rules.
 pub fn daemon(host: &mut Host, rules: &str) {
-    let folder = host.path("").display().to_string();
-    let seen = format!("file::append(\"{folder}seen\", env(\"MOYAI_EVENTS\", \"\") + \"\\n\");");
+    let dir = host.path("").display().to_string();
+    let seen = format!("file::append(\"{dir}seen\", env(\"MOYAI_EVENTS\", \"\") + \"\\n\");");
     for (name, text) in
         [("rules", rules), ("seen", &seen), ("gone", "print(1);"), ("net", &seen.replace("seen", "net"))]
     {
@@ -27,13 +27,13 @@ pub fn daemon(host: &mut Host, rules: &str) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn names_follow_containers_and_scripts_hear_only_what_they_wait_for() {
+fn names_follow_containers_and_scripts_get_only_their_events() {
     let mut host = Host::new();
     host.run("before", "");
     host.sh("printf '#!/bin/sh\\necho \"$1\" >>told\\n' >tw; chmod +x tw").ok();
     let rules = format!("{RULES}alarm(\"{}\");", host.path("tw").display());
     daemon(&mut host, &rules);
-    // What was there before it listened.
+    // This container existed before the daemon listened.
     host.until(30, "grep -q ' before$' /etc/hosts");
     host.run("web-1", "--label tier=front");
     host.until(30, "grep -q ' web-1$' /etc/hosts && test -s seen");
@@ -46,21 +46,24 @@ fn names_follow_containers_and_scripts_hear_only_what_they_wait_for() {
          docker network create front && docker network connect front store")
         .ok();
     host.until(30, "test -s net");
-    // Its script has gone since the rules were read.
+    // Its script was removed after the rules were read.
     host.sh("rm scripts/gone.rhai && docker pause store && docker unpause store").ok();
     host.until(30, "grep -q '`gone` failed: it ended with exit code 2' daemon.log");
     host.sh("kill $(cat daemon.pid)").ok();
     assert_eq!(read(host.path("seen")), "container start web-1\n");
     assert_eq!(read(host.path("net")), "network connect front\n");
-    let told = read(host.path("told"));
-    assert!(told.lines().count() == 1 && told.contains("`moyai run gone` failed: there is no script `gone`"), "{told}");
+    let reported = read(host.path("told"));
+    assert!(
+        reported.lines().count() == 1 && reported.contains("`moyai run gone` failed: there is no script `gone`"),
+        "{reported}"
+    );
     let said = read(host.path("daemon.log"));
     assert!(said.contains("there is no script `gone`"), "{said}");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_run_that_is_ready_before_its_event_gets_the_events_and_the_newest_script() {
+fn a_prepared_run_gets_its_events_and_the_newest_script() {
     let mut host = Host::new();
     daemon(&mut host, "on(\"container start\", \"seen\", [], #{ catch_up: false, retry: 0 });");
     let is_ready = "pgrep -f '[m]oyai standby seen' >ready";
@@ -69,28 +72,28 @@ fn a_run_that_is_ready_before_its_event_gets_the_events_and_the_newest_script() 
     host.sh("date +%s >before").ok();
     host.run("two", "");
     host.until(30, &format!("grep -qx 'container start two' seen && {is_ready}"));
-    // It has begun when its event came, and not when its process was started.
+    // The run starts with its event, not with its process.
     host.sh("test \"$(date -d \"$(\"$moyai\" history seen --json | jq -r '.[0].start')\" +%s)\" -ge \"$(cat before)\"")
         .ok();
-    // What the script imports, and what hides it, counts too.
+    // Changes of imported and overriding scripts count too.
     host.sh("sed -i '1i print(\"changed\");' scripts/seen.rhai").ok();
     host.run("three", "");
     host.until(
         30,
         &format!("grep -qx 'container start three' seen && grep -q 'seen: changed' daemon.log && {is_ready}"),
     );
-    // A script that does not check says so when its event comes, and works again once it is corrected.
+    // An invalid script is reported with its event, and works again after the correction.
     host.sh("mv scripts/seen.rhai kept.rhai && echo 'oops(' >scripts/seen.rhai").ok();
     host.run("four", "");
     host.until(30, "grep -q '`seen` failed: it ended with exit code 2' daemon.log");
     host.sh("mv kept.rhai scripts/seen.rhai").ok();
     host.run("five", "");
     host.until(30, &format!("grep -qx 'container start five' seen && {is_ready}"));
-    // One that was ended is not missed.
+    // A killed one is replaced.
     host.sh("kill -9 $(cat ready)").ok();
     host.run("six", "");
     host.until(30, &format!("grep -qx 'container start six' seen && {is_ready}"));
-    // It ends with its daemon, however that ends.
+    // The prepared run ends with its daemon, even after a kill.
     host.sh("kill -9 $(cat daemon.pid)").ok();
     host.until(30, "! pgrep -f '[m]oyai standby' >ready");
     assert_eq!(read(host.path("seen")).matches("container start four").count(), 0);
@@ -98,7 +101,7 @@ fn a_run_that_is_ready_before_its_event_gets_the_events_and_the_newest_script() 
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_engine_that_was_away_is_found_again_and_what_happened_meanwhile_is_seen() {
+fn the_daemon_reconnects_to_docker_and_handles_missed_changes() {
     let mut host = Host::new();
     host.run("one", "--restart always");
     daemon(&mut host, RULES);
@@ -120,7 +123,7 @@ fn an_engine_that_was_away_is_found_again_and_what_happened_meanwhile_is_seen() 
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_reload_that_fails_is_tried_again_until_nginx_can_read_its_files() {
+fn a_failed_reload_is_retried_until_nginx_can_read_its_files() {
     let mut host = Host::new();
     host.site("blog");
     host.sh("echo 'nonsense;' >/etc/nginx/conf.d/broken.conf").ok();
@@ -135,7 +138,7 @@ fn a_reload_that_fails_is_tried_again_until_nginx_can_read_its_files() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn on_a_full_disk_the_rules_run_and_it_is_said_once() {
+fn on_a_full_disk_rules_run_and_one_warning_is_printed() {
     let mut host = Host::new();
     host.sh("mkdir -p state && mount -t tmpfs -o size=16k,mode=700 tmpfs state && cat /dev/zero >state/full; true")
         .ok();
@@ -149,10 +152,10 @@ fn on_a_full_disk_the_rules_run_and_it_is_said_once() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
+fn each_kind_of_event_reaches_only_its_rule() {
     let mut host = Host::new();
-    let folder = host.path("").display().to_string();
-    // A rule for each, and each writes what it was told into a file of its own.
+    let dir = host.path("").display().to_string();
+    // One rule per event. Each writes its arguments to a separate file.
     let kinds = [
         (
             "container create",
@@ -161,7 +164,7 @@ fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
         ),
         ("container start", "docker start box", "box"),
         ("container healthy", "", "box"),
-        // Before the pause: Docker 20.10 tells nothing of health behind one.
+        // Before the pause, because Docker 20.10 reports no health after one.
         ("container unhealthy", "docker exec box /bin/busybox touch /sick", "box"),
         ("container pause", "docker pause box", "box"),
         ("container unpause", "docker unpause box", "box"),
@@ -180,11 +183,11 @@ fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
     };
     let rules: String = kinds.iter().map(rule).collect();
     daemon(&mut host, "on(\"boot\", \"gone\");\non(\"container die\", \"gone\", [], #{ catch_up: false });");
-    host.sh(&format!("cat >scripts/seen.rhai <<'END'\nfile::append(`{folder}${{args[0].replace(\" \", \"-\")}}`, env(\"MOYAI_EVENTS\", \"\") + \"\\n\");\nEND")).ok();
+    host.sh(&format!("cat >scripts/seen.rhai <<'END'\nfile::append(`{dir}${{args[0].replace(\" \", \"-\")}}`, env(\"MOYAI_EVENTS\", \"\") + \"\\n\");\nEND")).ok();
     std::fs::write(host.path("scripts/rules.rhai"), rules).unwrap();
     host.sh("kill -HUP $(cat daemon.pid)").ok();
     host.until(30, &format!("grep -q 'rules reloaded: {}' daemon.log", kinds.len()));
-    // The new subscription stands when an event comes through it.
+    // An event arrives once the new subscription is active.
     host.until(
         30,
         "docker network create probe >/dev/null; docker network rm probe >/dev/null; test -s network-destroy",
@@ -196,21 +199,21 @@ fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
     }
     host.sh("kill $(cat daemon.pid)").ok();
     for (event, _, name) in &kinds {
-        let told = read(host.path(&event.replace(' ', "-")));
-        let told: Vec<&str> = told.lines().filter(|line| !line.ends_with(" probe")).collect();
+        let reported = read(host.path(&event.replace(' ', "-")));
+        let reported: Vec<&str> = reported.lines().filter(|line| !line.ends_with(" probe")).collect();
         let action =
             if event.ends_with("healthy") { event.replace(" ", " health_status: ") } else { (*event).to_owned() };
-        assert!(told.contains(&format!("{action} {name}").as_str()), "{event}: {told:?}");
-        assert!(told.iter().all(|line| line.starts_with(&format!("{action} "))), "{event}: {told:?}");
+        assert!(reported.contains(&format!("{action} {name}").as_str()), "{event}: {reported:?}");
+        assert!(reported.iter().all(|line| line.starts_with(&format!("{action} "))), "{event}: {reported:?}");
     }
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_host_that_was_off_over_the_first_has_its_months_backup_and_the_week_after_it() {
+fn a_host_that_was_off_on_the_first_gets_its_monthly_backup() {
     let mut host = Host::new();
     host.run("web", "");
-    // The daemon before has done its work until the last run before the 1st, or a week ago.
+    // An earlier daemon worked until the last run before the 1st, or until a week ago.
     let time = |days| chrono::Local::now() - chrono::TimeDelta::days(days);
     let days = (8..=31).find(|days| time(days - 1).format("%d").to_string() == "01").unwrap_or(31);
     let mut options = Options::default();
@@ -229,7 +232,7 @@ fn a_host_that_was_off_over_the_first_has_its_months_backup_and_the_week_after_i
     let not_yet = i64::from(time(0).format("%H%M").to_string().as_str() < "1230");
     let newest = time(not_yet).format("%a %F");
     host.until(120, &format!("grep -q 'with the clock set to {newest} 12:30' daemon.log"));
-    // It waits for the last one.
+    // The daemon waits for the last run.
     host.sh("kill $(cat daemon.pid)").ok();
     host.until(30, "! pgrep -f 'moyai daemon' >/dev/null");
     let said = read(host.path("daemon.log"));

@@ -1,9 +1,9 @@
-//! The lines of the guide that let a database write a dump before its backup, on real servers.
+//! The guide's lines for database dumps before a backup, on real servers.
 
 use crate::host::Host;
 
-/// A server: its name in the guide, how its container starts, and lines for the shell in it. `load` brings the dump of a
-/// restored container back.
+/// A server: its name in the guide, the start of its container, and lines for its shell. `load` loads the dump into a
+/// restored container.
 struct Server {
     name: &'static str,
     options: &'static str,
@@ -16,7 +16,7 @@ struct Server {
 
 const MARIADB: Server = Server {
     name: "mariadb",
-    // Images of MySQL and of MariaDB have one each.
+    // MySQL and MariaDB images each use one of them.
     options: "--env MARIADB_ROOT_PASSWORD=of-the-root --env MYSQL_ROOT_PASSWORD=of-the-root",
     start: "install -d /run/mysqld; [ -d /data/mysql ] || mariadb-install-db --user=root --datadir=/data; exec mariadbd --user=root --datadir=/data",
     fill: "mariadb -p$MARIADB_ROOT_PASSWORD -e quit || mariadb -e \"alter user root@localhost identified by '$MARIADB_ROOT_PASSWORD'\"
@@ -47,7 +47,7 @@ const SERVERS: &[Server] = &[
         fill: "seq 1000 | sed 's/.*/set key& &/' | redis-cli",
         count: "redis-cli dbsize | tr -dc 0-9; echo",
         lose: "redis-cli flushall",
-        // It reads the file when it starts.
+        // The server reads the file at its start.
         load: "cp /backup.rdb /data/dump.rdb; redis-cli shutdown nosave || true",
     },
     Server {
@@ -62,7 +62,7 @@ const SERVERS: &[Server] = &[
     },
 ];
 
-/// The options of `docker run` that the guide has for a database.
+/// Returns the guide's options of `docker run` for a database.
 fn documented(name: &str) -> String {
     let guide = include_str!("../../src/guide/backup.md");
     let line = guide.lines().find_map(|line| line.strip_prefix("docker run ")?.strip_suffix(&format!(" {name}")));
@@ -71,7 +71,7 @@ fn documented(name: &str) -> String {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_dump_of_each_database_in_the_guide_brings_its_rows_back_and_nothing_was_paused() {
+fn documented_database_dumps_restore_all_rows_without_a_pause() {
     let mut host = Host::new();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/hosts/databases").display().to_string();
     host.sh(&format!(
@@ -100,7 +100,7 @@ fn the_dump_of_each_database_in_the_guide_brings_its_rows_back_and_nothing_was_p
             std::fs::write(host.path("count"), server.count).unwrap();
             host.until(60, &format!("[ \"$(docker exec {name} sh -ec \"$(cat count)\" 2>>{name}.log)\" = 1000 ]"));
         };
-        // Once it answers.
+        // Waits for its first answer.
         std::fs::write(host.path("fill"), server.fill).unwrap();
         host.until(60, &format!("docker exec {name} sh -ec \"$(cat fill)\" >>{name}.log 2>&1"));
         counted(&mut host);

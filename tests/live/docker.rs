@@ -1,4 +1,4 @@
-//! `docker::` against a real engine, with every client that is installed.
+//! `docker::` against a real Docker daemon, with every installed client.
 
 use crate::host::Host;
 
@@ -14,7 +14,7 @@ print(docker::ps().map(|c| c.name));"#;
 #[ignore = "needs a private host: tests/run"]
 fn containers_of_every_kind_are_read() {
     let mut host = Host::new();
-    // A network called like a container, and one called like an image.
+    // A network named like a container, and one named like an image.
     host.sh("docker network create web && docker network create base").ok();
     host.run("web", "-v data:/data -v /srv:/host:ro --label 'q=\"x\",y=1' --network base --network-alias shop");
     host.sh("docker network connect web web").ok();
@@ -36,7 +36,7 @@ web running base:1  #{"q": "\"x\",y=1"} ["volume:data:/data", "bind:/srv:/host"]
 ["byid", "ill", "side", "web"]
 "#;
         let mut got: Vec<String> = host.moyai(PS).ok().lines().map(str::to_owned).collect();
-        // The engine gives the mounts in no order.
+        // Docker returns the mounts in random order.
         got[5] = got[5].replace(r#"["bind:/srv:/host", "volume:data:/data"]"#, r#"["volume:data:/data", "bind:/srv:/host"]"#);
         assert_eq!(got.join("\n") + "\n", want);
     });
@@ -56,9 +56,9 @@ fn a_listing_costs_two_processes() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_socket_gives_the_same_list_as_the_client() {
+fn socket_and_client_return_the_same_list() {
     let mut host = Host::new();
-    // A network called like a container, one that only a container uses that never ran, and labels of an image.
+    // A network named like a container, one used only by a container that never ran, and image labels.
     host.sh("docker network create web && docker network create back && docker network create idle").ok();
     host.sh("docker run --name made --label com.docker.compose.project=old base:1 /bin/busybox true
              docker commit made made:1 && docker rm made")
@@ -74,13 +74,13 @@ fn the_socket_gives_the_same_list_as_the_client() {
     host.sh("docker create --name never --network idle base:1 /bin/busybox true && docker pause here").ok();
     host.sh("docker run --name ended base:1 /bin/busybox false").failed(1);
     host.sh("until docker ps | grep -q unhealthy; do sleep 0.05; done").ok();
-    // `Up 3 seconds` is another text a second later.
+    // `Up 3 seconds` is a different text a second later.
     let text = "for c in docker::ps_all() { c.status = c.status.split(\" \")[0]; print(c.to_json()); }
                 print(docker::ps().map(|c| c.name));";
     std::fs::write(host.path("scripts/list.rhai"), text).unwrap();
     let client = host.script("list").ok();
     assert_eq!(client.lines().count(), 9, "{client}");
-    // This client gives no answer: the list can only come from the socket.
+    // This client always fails, so the list can only come from the socket.
     host.sh("printf '#!/bin/sh\\nexit 1\\n' >/usr/local/sbin/docker && chmod 755 /usr/local/sbin/docker").ok();
     let socket = host.sh("MOYAI_EVENTS='container start web' \"$moyai\" run list").ok();
     assert_eq!(socket, client);
@@ -89,7 +89,7 @@ fn the_socket_gives_the_same_list_as_the_client() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn acts_act_and_fail_in_dockers_own_words() {
+fn changes_work_and_fail_with_docker_messages() {
     let mut host = Host::new();
     host.with_each_client(|host| {
         host.run("web", "--stop-timeout 0");
@@ -133,7 +133,7 @@ fn acts_act_and_fail_in_dockers_own_words() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_commit_keeps_labels_whole_and_tells_which_image_it_displaced() {
+fn a_commit_keeps_labels_and_returns_the_displaced_image() {
     let mut host = Host::new();
     host.run("web", "");
     host.with_each_client(|host| {
@@ -152,7 +152,7 @@ fn a_commit_keeps_labels_whole_and_tells_which_image_it_displaced() {
         );
         assert_eq!(host.moyai(&script).ok(), "true\ntrue\ntrue\ntrue\n");
 
-        // What a dry run prints does the same.
+        // The output of a dry run does the same.
         let plan = host.moyai_with("-n", &script.split("let l =").next().unwrap().replace("print(", "log(")).ok();
         host.sh(&plan).ok();
         let labels = host.sh("docker inspect -f '{{index .Config.Labels \"moyai.x\"}}|' x/web:Mon").ok();
@@ -160,7 +160,7 @@ fn a_commit_keeps_labels_whole_and_tells_which_image_it_displaced() {
         host.sh("docker rmi x/web:Mon").ok();
 
         for (reference, words) in [("X:1", "must be lowercase"), ("a:b:c", "invalid reference format"), (":Mon", "invalid reference format")] {
-            // Read at run time, so that Docker has to refuse it; the check refuses the constant.
+            // Read at run time, so that Docker has to refuse it. Check would refuse a constant.
             let err = host.moyai(&format!("docker::commit(\"web\", env(\"NO_SUCH\", \"\") + \"{reference}\");")).failed(1);
             assert!(err.contains(words), "{err}");
         }
@@ -179,7 +179,7 @@ fn an_interrupted_commit_does_not_leave_its_container_paused() {
          kill -INT $pid; wait $pid; code=$?
          docker inspect -f '{{.State.Paused}}' web; exit $code");
     assert_eq!((gave.out.as_str(), gave.code), ("false\n", 130), "{}", gave.err);
-    // With the containerd image store the daemon itself ends a commit whose client has gone.
+    // With the containerd image store, the daemon itself cancels a commit whose client is gone.
     if !host.keeps_layers_twice() {
         assert!(gave.err.contains("waiting for the Docker daemon to finish the commit of `web`"), "{}", gave.err);
     }
@@ -187,10 +187,10 @@ fn an_interrupted_commit_does_not_leave_its_container_paused() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_client_and_a_daemon_of_other_versions_work_or_say_why_in_one_sentence() {
+fn mixed_client_and_daemon_versions_work_or_fail_with_one_sentence() {
     let mut host = Host::new();
     host.run("web", "--stop-timeout 0");
-    // Each client that is installed, such as 28 with a daemon 20.10, speaks the daemon's version.
+    // Each installed client speaks the daemon's version, such as 28 with a daemon 20.10.
     host.with_each_client(|host| {
         assert_eq!(host.moyai("print(docker::ps().map(|c| c.name));").ok(), "[\"web\"]\n");
         host.sh("\"$moyai\" run backup web --tag v1 && \"$moyai\" run restore web v1 && docker rm $(docker ps -aq --filter name=old-)").ok();
@@ -205,13 +205,13 @@ fn a_client_and_a_daemon_of_other_versions_work_or_say_why_in_one_sentence() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_engine_that_is_down_or_closed_to_the_user_is_one_sentence() {
+fn a_stopped_or_forbidden_daemon_is_one_sentence() {
     let mut host = Host::new();
     let info = "let i = docker::info(); print(`${i.host} ${i.root} ${i.remote}`);";
     host.with_each_client(|host| {
         assert_eq!(host.moyai(info).ok(), "unix:///var/run/docker.sock /var/lib/docker false\n");
     });
-    // A folder and a program that an ordinary user can reach.
+    // A directory and a program that an ordinary user can reach.
     host.sh("mkdir /opt/user && cp scripts/test.rhai \"$moyai\" /opt/user").ok();
     host.with_each_client(|host| {
         for call in ["info", "ps", "images"] {

@@ -1,10 +1,10 @@
-//! A dry run on a real host: containers, networks, sockets and root's powers.
+//! A dry run on a real host: containers, networks, sockets and root's privileges.
 
 use crate::host::Host;
 
 const CHANGING: &str = include_str!("../../src/process/reads/changing.txt");
 
-/// Everything on the host that the lines could change, without what changes by itself.
+/// Prints everything on the host that the lines could change, except values that change by themselves.
 const STATE: &str = r"
 docker ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.State}} {{.Image}}' | sort
 docker images --no-trunc --format '{{.ID}} {{.Repository}}:{{.Tag}}' | sort
@@ -35,7 +35,7 @@ fn host() -> Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn changing_commands_leave_the_host_as_it_is_even_when_they_are_marked() {
+fn a_dry_run_stops_changing_commands_even_if_marked_as_reading() {
     let lines: Vec<&str> = CHANGING.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let mut host = host();
     let before = host.sh(STATE).ok();
@@ -53,7 +53,7 @@ fn changing_commands_leave_the_host_as_it_is_even_when_they_are_marked() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn dockers_reading_verbs_read_under_a_dry_run() {
+fn read_only_docker_commands_work_in_a_dry_run() {
     let mut host = host();
     let lines = [
         "docker ps -q",

@@ -1,10 +1,10 @@
-//! What outlives a run, locks, other engines and the doctor's look at the schedule, on a private host.
+//! Records of a run, locks, other daemons, and doctor's check of the schedule, on a private host.
 
 use crate::host::Host;
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_full_disk_costs_the_line_of_a_run_and_not_the_run() {
+fn on_a_full_disk_runs_succeed_without_a_history_line() {
     let mut host = Host::new();
     host.sh("mkdir /opt/small && mount -t tmpfs -o size=8k none /opt/small && echo 'args;' >scripts/test.rhai").ok();
     host.sh("export MOYAI_STATE=/opt/small/state; \"$moyai\" run test").ok();
@@ -15,7 +15,7 @@ fn a_full_disk_costs_the_line_of_a_run_and_not_the_run() {
     assert_eq!(gave.code, 0, "{gave:?}");
     let said = "warning: write the history `/opt/small/state/history.jsonl`: no space left on device\n";
     assert!(gave.out.ends_with(said), "{gave:?}");
-    // What fitted is there, whole; and with room again it goes on.
+    // The lines that fitted are complete. With free space it continues.
     let all = host.sh("export MOYAI_STATE=/opt/small/state; \"$moyai\" history --json --count 100").ok();
     let before = serde_json::from_str::<Vec<serde_json::Value>>(&all).unwrap().len();
     assert!(before > 0, "{all}");
@@ -28,12 +28,12 @@ fn a_full_disk_costs_the_line_of_a_run_and_not_the_run() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_container_that_is_being_restored_is_not_backed_up_and_the_others_are() {
+fn a_backup_skips_only_the_container_that_is_being_restored() {
     let mut host = Host::new();
     host.sh("docker tag base:1 other:1 && docker run --detach --name shop other:1 /bin/busybox sleep 900").ok();
     host.run("blog", "");
     host.sh("\"$moyai\" run backup").ok();
-    // As `restore` does, until it is told to go on.
+    // Holds the lock like `restore` until something is written to `go`.
     host.sh(
         "mkfifo go && echo 'lock(`container/blog`); cmd(`touch held`).run(); cmd(`cat go`).run();' >scripts/holds.rhai
              \"$moyai\" run holds >/dev/null 2>&1 & echo $! >pid; until [ -e held ]; do sleep 0.05; done",
@@ -46,10 +46,10 @@ fn a_container_that_is_being_restored_is_not_backed_up_and_the_others_are() {
     let err = all.failed(1);
     assert!(err.contains("warning: blog: not backed up: another run") && err.contains("1 of 2"), "{err}");
     assert!(host.sh("\"$moyai\" run restore blog").failed(75).contains("`container/blog`"));
-    // Who waits gets its turn, also when the holder is killed.
+    // A waiting run gets its turn even if the holder is killed.
     let waited = host.sh("\"$moyai\" run --wait backup blog >/dev/null & sleep 0.5; kill -9 $(cat pid); wait $!");
     assert_eq!(waited.code, 0, "{waited:?}");
-    // The other way round: what is being committed is not restored.
+    // The reverse: a container that is being committed is not restored.
     host.sh("rm held; mkfifo unpause; echo 'defer(|| cmd(`touch ended`).run()); lock(`container/blog`); cmd(`touch held`).run(); docker::pause(`blog`); cmd(`cat unpause`).run(); docker::unpause(`blog`);' >scripts/holds.rhai
              \"$moyai\" run holds >/dev/null 2>&1 & until [ -e held ]; do sleep 0.05; done")
         .ok();
@@ -59,11 +59,11 @@ fn a_container_that_is_being_restored_is_not_backed_up_and_the_others_are() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn of_two_engines_and_one_that_is_away_each_does_its_part() {
+fn runs_for_two_daemons_work_although_a_third_is_unreachable() {
     let mut host = Host::new();
     host.run("blog", "");
-    // A context without an address is the usual engine. The second engine has no bridge: one of its
-    // own would change the first one's.
+    // A context without an address is the default daemon. The second daemon has no bridge, because it would change the
+    // bridge of the first one.
     host.sh(
         "export HOME=$PWD; docker context create here --docker host=; docker context create away --docker host=unix:///nowhere.sock
          jq 'del(.features)' /etc/docker/daemon.json >second.json
@@ -98,7 +98,7 @@ fn of_two_engines_and_one_that_is_away_each_does_its_part() {
         let ssh = "error: reach the Docker daemon: ssh: connect to host 127.0.0.1 port 1: Connection refused\n";
         assert!(super::says(&err, ssh, "help: see `docker context ls`"), "{err}");
     });
-    // What is this host's says so, where the engine is another's; nothing else is hindered.
+    // Commands for this host are refused with another host's daemon. Everything else works.
     host.sh("nginx; cksum /etc/hosts >before").ok();
     for (script, what) in [
         ("nginx::reload();", "reload nginx: it is this host's"),
@@ -110,7 +110,7 @@ fn of_two_engines_and_one_that_is_away_each_does_its_part() {
         assert!(err.contains(what) && err.contains(&format!("`{there}`")), "{err}");
     }
     host.sh("cksum /etc/hosts | cmp - before").ok();
-    // The report is about this host's disks: a backup for the other engine is whole without it.
+    // The report covers this host's disks. A backup for the other daemon is complete without it.
     let gave = host.sh(&format!("\"$moyai\" run --context {there} backup shop --tag v1"));
     assert!(gave.code == 0 && !gave.out.contains("disk usage"), "{gave:?}");
     let images = host.sh(&format!("docker -H {there} images --format '{{{{.Repository}}}}:{{{{.Tag}}}}'")).ok();
@@ -121,9 +121,9 @@ fn of_two_engines_and_one_that_is_away_each_does_its_part() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_doctor_says_which_script_is_run_twice() {
+fn doctor_reports_scripts_that_are_scheduled_twice() {
     let mut host = Host::new();
-    let look = |host: &mut Host| {
+    let inspect = |host: &mut Host| {
         let out = host.sh("\"$moyai\" doctor").out;
         out.lines()
             .skip_while(|line| !line.contains("  schedule "))
@@ -133,14 +133,14 @@ fn the_doctor_says_which_script_is_run_twice() {
             .join(" ")
     };
     host.sh("rm -f /etc/cron.d/* /etc/systemd/system/moyai*; sed -i /moyai/d /etc/crontab");
-    assert!(look(&mut host).starts_with("warn schedule nothing runs the rules"), "{}", look(&mut host));
+    assert!(inspect(&mut host).starts_with("warn schedule nothing runs the rules"), "{}", inspect(&mut host));
     host.sh("\"$moyai\" crontab >/etc/cron.d/moyai 2>/dev/null").ok();
-    let found = look(&mut host);
+    let found = inspect(&mut host);
     assert!(found.starts_with("ok schedule the scripts are run by /etc/cron.d/moyai"), "{found}");
     host.sh("echo '0 4 * * * moyai run backup' >/etc/cron.d/old.bak; echo '# 0 4 * * * root moyai run backup' >/etc/cron.d/note").ok();
-    assert!(look(&mut host).starts_with("ok"), "{}", look(&mut host));
+    assert!(inspect(&mut host).starts_with("ok"), "{}", inspect(&mut host));
     host.sh("mkdir -p /run/systemd/system; printf '#!/bin/sh\\n' >/usr/local/sbin/systemctl; chmod +x /usr/local/sbin/systemctl; \"$moyai\" systemd --install --timers");
-    let found = look(&mut host);
+    let found = inspect(&mut host);
     assert!(
         found.contains(
             "scheduled more than once: `backup` by /etc/cron.d/moyai and /etc/systemd/system/moyai-backup.service; `boot` by"
@@ -148,8 +148,8 @@ fn the_doctor_says_which_script_is_run_twice() {
         "{found}"
     );
     host.sh("\"$moyai\" systemd --remove; \"$moyai\" daemon >/dev/null 2>&1 & until \"$moyai\" doctor | grep -q 'the daemon'; do sleep 0.1; done").ok();
-    let found = look(&mut host);
+    let found = inspect(&mut host);
     assert!(found.contains("`monitor` by the daemon and /etc/cron.d/moyai"), "{found}");
     host.sh("rm /etc/cron.d/moyai").ok();
-    assert!(look(&mut host).starts_with("ok schedule the scripts are run by the daemon"), "{}", look(&mut host));
+    assert!(inspect(&mut host).starts_with("ok schedule the scripts are run by the daemon"), "{}", inspect(&mut host));
 }

@@ -1,15 +1,15 @@
-//! A private host for one test: a real engine, nginx and hosts file, gone with it.
+//! A private host for one test: a real Docker daemon, nginx and hosts file. It ends with the test.
 
 use crate::common::{Gave, program, read};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// Runs each file that it is told of, and says its status.
+/// Runs each file that it reads from standard input, and prints its status.
 const LOOP: &str = r#"while read -r file; do bash "$file" >"$file.out" 2>"$file.err" </dev/null; echo $?; done"#;
 
-/// The generations of Docker that the tests run on: the name in `$MOYAI_TEST_HOST`, the Debian
-/// release in `target/hosts` that has it (none: this machine), and settings of its daemon.
+/// The tested generations of Docker: the name in `$MOYAI_TEST_HOST`, the Debian release in `target/hosts` (empty: this
+/// machine), and settings of its daemon.
 pub const GENERATIONS: [(&str, &str, &str); 4] = [
     ("docker-20", "", "{}"),
     ("docker-26", "trixie", "{}"),
@@ -17,7 +17,7 @@ pub const GENERATIONS: [(&str, &str, &str); 4] = [
     ("docker-28-containerd", "forky", r#"{"features": {"containerd-snapshotter": true}}"#),
 ];
 
-/// For every line: waits until nginx runs with its workers and no old ones, has ended, or has done a reload.
+/// Functions for all lines: wait until nginx runs with new workers only, has ended, or has finished a reload.
 const WAITS: &str = r#"
 workers() { pgrep -P "$(cat /run/nginx.pid)" -f '^nginx: worker process( is shutting down)?$'; }
 wait_for() { for _ in {1..1200}; do "$@" && return; sleep 0.05; done; echo "waited in vain: $*" >&2; return 1; }
@@ -30,9 +30,9 @@ is_replaced() { is_settled && [ -z "$(comm -12 <(sort <<<"$1") <(workers | sort)
 reloaded() { local old; old=$(workers); nginx -s reload && wait_for is_replaced "$old"; }
 "#;
 
-/// For lines that kill moyai: `killed "" - WORDS...` runs it and leaves the number of its docker calls in
-/// /run/calls; `killed N HOW WORDS...` kills it at its call N, `before` that, `after` it, or so many seconds
-/// after its start. So the moments follow what the run does, and not how fast the machine is.
+/// Functions for lines that kill moyai. `killed "" - WORDS...` runs it and leaves the number of its docker calls in
+/// /run/calls. `killed N HOW WORDS...` kills it at its call N (`before` or `after` it), or this many seconds after its
+/// start. So the moments follow the steps of the run and not the speed of the machine.
 pub const KILLER: &str = r#"
 cat >/usr/local/sbin/docker <<'E'
 #!/bin/bash
@@ -59,38 +59,38 @@ moment() { case $((RANDOM % 4)) in 0) echo before ;; 1) echo after ;; *) printf 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub struct Host {
-    folder: tempfile::TempDir,
+    dir: tempfile::TempDir,
     shell: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
 
 impl Host {
-    /// A host with the image `base:1`, which is busybox.
+    /// Creates a host with the image `base:1`, which is busybox.
     pub fn new() -> Self {
         Self::of(&asked())
     }
 
-    /// The same of one of the [`GENERATIONS`].
+    /// Creates a host of one of the [`GENERATIONS`].
     pub fn of(name: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("moyai-live-").tempdir().unwrap();
+        let dir = tempfile::Builder::new().prefix("moyai-live-").tempdir().unwrap();
         for name in ["scripts", "clis"] {
-            std::fs::create_dir(folder.path().join(name)).unwrap();
+            std::fs::create_dir(dir.path().join(name)).unwrap();
         }
         let mut shell = Command::new(program());
         let mut shell = generation_of(shell.args(["private-host", "bash", "-c", LOOP]).env_clear(), name)
             .env("PATH", PATH)
-            .env("HOME", folder.path())
-            .env("MOYAI_SCRIPTS", folder.path().join("scripts"))
-            .env("MOYAI_STATE", folder.path().join("state"))
+            .env("HOME", dir.path())
+            .env("MOYAI_SCRIPTS", dir.path().join("scripts"))
+            .env("MOYAI_STATE", dir.path().join("state"))
             .env("moyai", program())
-            .current_dir(folder.path())
+            .current_dir(dir.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let (input, output) = (shell.stdin.take(), BufReader::new(shell.stdout.take().unwrap()));
-        let mut host = Self { folder, shell, input, output };
+        let mut host = Self { dir, shell, input, output };
         host.sh("mkdir -p image/bin && cp \"$(command -v busybox)\" image/bin/busybox && ln -s busybox image/bin/sh
                  tar -C image -c . | docker import - base:1")
             .ok();
@@ -98,10 +98,10 @@ impl Host {
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.dir.path().join(name)
     }
 
-    /// Runs lines of bash.
+    /// Runs bash lines.
     pub fn sh(&mut self, text: &str) -> Gave {
         let file = self.path("line");
         std::fs::write(&file, format!("{WAITS}{text}")).unwrap();
@@ -112,7 +112,7 @@ impl Host {
         Gave { out: read(self.path("line.out")), err: read(self.path("line.err")), code }
     }
 
-    /// Waits until a condition of bash holds, ten times as long as it takes on a quiet machine at most.
+    /// Waits until a bash condition is true, for up to ten times its usual time on a quiet machine.
     #[track_caller]
     pub fn until(&mut self, seconds: u32, condition: &str) {
         let line = format!("for i in {{1..{seconds}00}}; do {condition} && exit 0; sleep 0.1; done; exit 1");
@@ -121,12 +121,12 @@ impl Host {
         assert_eq!(code, 0, "{condition}:\n{}", self.sh(logs).out);
     }
 
-    /// Starts a container of busybox.
+    /// Starts a busybox container.
     pub fn run(&mut self, name: &str, options: &str) {
         self.sh(&format!("docker run --detach --name {name} {options} base:1 /bin/busybox sleep 86400")).ok();
     }
 
-    /// Runs a script's text with moyai, with these options.
+    /// Runs script text with moyai and these options.
     pub fn moyai_with(&mut self, options: &str, text: &str) -> Gave {
         std::fs::write(self.path("scripts/test.rhai"), text).unwrap();
         self.sh(&format!("\"$moyai\" run {options} test"))
@@ -136,12 +136,12 @@ impl Host {
         self.moyai_with("", text)
     }
 
-    /// Runs a shipped script: its name and arguments, options before it.
+    /// Runs a built-in script with its arguments. Options come first.
     pub fn script(&mut self, words: &str) -> Gave {
         self.sh(&format!("\"$moyai\" run {words}"))
     }
 
-    /// nginx passes this site on to a name, so that its configuration needs the name.
+    /// Makes nginx pass a site to a name, so that its configuration needs the name.
     pub fn site(&mut self, name: &str) {
         self.sh(&format!(
             "echo 'server {{ listen 8088; server_name {name}.test; location / {{ proxy_pass http://{name}:8080/; }} }}' >/etc/nginx/conf.d/{name}.conf"
@@ -149,17 +149,17 @@ impl Host {
         .ok();
     }
 
-    /// Whether it has the containerd image store, which has each layer packed and unpacked.
+    /// Returns true with the containerd image store, which keeps each layer packed and unpacked.
     pub fn keeps_layers_twice(&mut self) -> bool {
         self.sh("docker info -f '{{.DriverStatus}}'").ok().contains("io.containerd.snapshotter")
     }
 
-    /// Does the same with every docker client of the host.
+    /// Runs the test with every docker client of the host.
     pub fn with_each_client(&mut self, test: impl Fn(&mut Self)) {
         let clients = self.sh("realpath -qe /usr/bin/docker /usr/local/bin/docker | sort -u").out;
         assert!(!clients.is_empty(), "no docker client is installed");
         for client in clients.lines() {
-            // On top of the private host's own; the machine's does not see it.
+            // On top of the private host's client. The machine does not see the link.
             self.sh(&format!("ln -sf {client} /usr/local/sbin/docker")).ok();
             test(self);
         }
@@ -167,17 +167,17 @@ impl Host {
     }
 }
 
-/// Makes a private host one of the generation in `$MOYAI_TEST_HOST`, the machine's own without it.
+/// Gives a private host the generation in `$MOYAI_TEST_HOST`, or the machine's own.
 pub fn generation(command: &mut Command) -> &mut Command {
     generation_of(command, &asked())
 }
 
-/// The name of the generation that the tests run on.
+/// Returns the name of the tested generation.
 pub fn asked() -> String {
     std::env::var("MOYAI_TEST_HOST").unwrap_or_else(|_| GENERATIONS[0].0.into())
 }
 
-/// Whether its system has been built.
+/// Returns true if its system has been built.
 pub fn is_built(release: &str) -> bool {
     release.is_empty() || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/hosts").join(release).is_dir()
 }
@@ -194,8 +194,8 @@ fn generation_of<'a>(command: &'a mut Command, asked: &str) -> &'a mut Command {
     command.env("MOYAI_PRIVATE_ROOT", root).env("MOYAI_PRIVATE_DAEMON", daemon)
 }
 
-/// Returns how often a test kills a run, at random moments that are spread over it: `most` on Docker 20 and at most 12
-/// times on the others, whose clients take longer. `$MOYAI_TEST_KILLS` sets another number for all.
+/// Returns how often a test kills a run at random moments: `most` on Docker 20, and at most 12 times on the others,
+/// whose clients are slower. `$MOYAI_TEST_KILLS` sets another number for all.
 pub fn kills(most: usize) -> usize {
     let usual = if asked() == GENERATIONS[0].0 { most } else { most.min(12) };
     std::env::var("MOYAI_TEST_KILLS").map_or(usual, |text| text.parse().expect("MOYAI_TEST_KILLS is a number"))

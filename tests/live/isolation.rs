@@ -1,8 +1,8 @@
-//! A copy that verifies a backup reaches nothing outside of its own network, whatever it tries.
+//! A verification copy cannot reach anything outside its own network.
 
 use crate::host::Host;
 
-/// The host's other addresses, a server on all of them, and a name server that notes who asks.
+/// Sets up the host's other addresses, a server on all of them, and a name server that logs queries.
 const WORLD: &str = r#"
 ip address add 10.99.0.1/32 dev lo && ip -6 address add fd00:99::1/128 dev lo
 mkdir www && echo reached >www/index.html && busybox httpd -p '[::]:8077' -h www
@@ -23,7 +23,7 @@ docker run -d --name live --stop-signal KILL --network back --ip 10.77.0.9 base:
 docker network connect --ip6 fd00:6::9 six live
 "#;
 
-/// What is tried, each as a line of the copy's shell.
+/// What the copy tries to reach: a description and an address.
 const TRIES: [(&str, &str); 8] = [
     ("the bridge's address", "http://172.17.0.1:8077/"),
     ("the host's other address", "http://10.99.0.1:8077/"),
@@ -37,7 +37,7 @@ const TRIES: [(&str, &str); 8] = [
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_copy_has_no_way_out_even_with_the_capability_to_make_one() {
+fn a_copy_cannot_escape_even_with_network_capabilities() {
     let mut host = Host::new();
     host.sh(WORLD).ok();
     std::fs::write(host.path("scripts/config.rhai"), "const SITES = [];\nconst VERIFY_STAYS = 1;").unwrap();
@@ -59,7 +59,7 @@ fn a_copy_has_no_way_out_even_with_the_capability_to_make_one() {
     }
     host.sh("[ -s questions ] && rm questions").ok();
     let bridge = host.sh("ip -o link show type bridge | sed -n 's|.*link/ether \\([0-9a-f:]*\\).*|\\1|p'").ok();
-    let look = |host: &mut Host, when: &str| {
+    let inspect = |host: &mut Host, when: &str| {
         for (what, url) in TRIES {
             assert!(!fetch(host, &copy, url), "{what}, {when}: the copy reaches {url}");
         }
@@ -72,8 +72,8 @@ fn a_copy_has_no_way_out_even_with_the_capability_to_make_one() {
             assert!(!fetch(host, &copy, &url), "a bridge, {when}: the copy reaches {url}");
         }
     };
-    look(&mut host, "at first");
-    // What root in the copy may try: addresses and routes of its own, IPv6, another interface.
+    inspect(&mut host, "at first");
+    // Root in the copy tries its own addresses and routes, IPv6, and another interface.
     let own = host.sh(&format!("docker exec {copy} /bin/busybox ip -4 -o address show dev eth0")).ok();
     let gateway = own.split_whitespace().nth(3).unwrap().rsplit_once('.').unwrap().0.to_owned() + ".1";
     for line in [
@@ -91,8 +91,8 @@ fn a_copy_has_no_way_out_even_with_the_capability_to_make_one() {
         assert_ne!(gave.code, 0, "{line}: {}", gave.out);
         assert!(!gave.err.contains("applet not found"), "{line}: {}", gave.err);
     }
-    look(&mut host, "after what it has tried");
-    // Docker's own resolver does not ask this host's either.
+    inspect(&mut host, "after what it has tried");
+    // Docker's resolver does not query this host either.
     host.sh(&format!("docker exec {copy} /bin/busybox timeout 3 /bin/busybox nslookup more.test; [ ! -e questions ]"))
         .ok();
     host.sh(
@@ -104,7 +104,7 @@ fn a_copy_has_no_way_out_even_with_the_capability_to_make_one() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_a_copy_would_share_is_named_and_no_copy_is_made() {
+fn containers_that_share_host_resources_are_not_copied() {
     let mut host = Host::new();
     let config = "const SITES = [];\nconst VERIFY_STAYS = 1;\nfn saves(c, m) { false }";
     std::fs::write(host.path("scripts/config.rhai"), config).unwrap();
@@ -117,7 +117,7 @@ fn what_a_copy_would_share_is_named_and_no_copy_is_made() {
         ("-v /var/run/docker.sock:/docker.sock:ro", "the socket /var/run/docker.sock"),
         ("-v /run:/host:ro", "the socket /run/"),
         ("-v /srv/linked:/host:ro", "the socket /srv/linked/"),
-        // The first one found, which can be a FIFO of another program.
+        // The first one found. It can be a FIFO of another program.
         ("-v /:/host:ro", "the socket /|the FIFO /"),
         ("-v /srv/shared:/shared", "the socket /srv/shared/deep/db.sock"),
         ("-v pipes:/pipes", "the socket /var/lib/docker/volumes/pipes/_data/php.sock"),
@@ -139,7 +139,7 @@ fn what_a_copy_would_share_is_named_and_no_copy_is_made() {
         assert!(shared.split('|').any(|one| err.contains(one)), "{err}");
         assert_eq!(host.sh("docker ps --all --format '{{.Names}}'").ok(), "web\n", "{options}");
     }
-    // A program that fails because its copy has not got a capability says which.
+    // A program that fails without a capability names it.
     host.sh("docker rm -f web").ok();
     host.sh("docker run -d --name web --stop-signal KILL --cap-add NET_ADMIN --cap-add SYS_NICE base:1 /bin/busybox sh -c '/bin/busybox ip link set lo mtu 1400 && exec /bin/busybox sleep 900'").ok();
     let err = host.sh("\"$moyai\" run backup web --tag v1 >/dev/null; \"$moyai\" run verify web v1").failed(1);

@@ -1,8 +1,8 @@
-//! Checks that are not HTTP, on a host of their own: containers, pings, reports through nginx, a metrics file.
+//! Checks other than HTTP on a private host: containers, pings, reports through nginx, a metrics file.
 
 use crate::host::Host;
 
-/// The rows of `monitor --json` as `NAME STATE (WHERE) REASON`.
+/// Returns the rows of `monitor --json` as `NAME STATE (WHERE) REASON`.
 fn rows(host: &mut Host) -> Vec<String> {
     let gave = host.sh("\"$moyai\" run monitor --json");
     let rows: serde_json::Value =
@@ -20,7 +20,7 @@ fn config(host: &mut Host, text: &str) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_container_runs_is_healthy_and_is_not_restarted_again_and_again() {
+fn container_checks_cover_running_health_and_restart_loops() {
     let mut host = Host::new();
     let site = |name: &str, more: &str| format!("#{{ name: \"{name}\", url: \"container:{name}\"{more} }},");
     let all = ["well", "paused", "stopped", "ill"].map(|name| site(name, "")).concat();
@@ -40,7 +40,7 @@ fn a_container_runs_is_healthy_and_is_not_restarted_again_and_again() {
     assert_eq!(found[3], "sick (container) ill is unhealthy");
     assert_eq!(found[4], "fine () ", "the first check only counts");
     assert_eq!(found[5], "sick (container) there is no container gone");
-    // It ends as often as a file tells it to.
+    // Creates /go this many times. Each time, the container ends and is restarted.
     let ends = |host: &mut Host, count: usize| {
         host.sh(&format!(
             "for _ in $(seq {count}); do n=$(docker inspect -f '{{{{.RestartCount}}}}' loops); until docker exec loops /bin/busybox touch /go; do sleep 0.1; done
@@ -53,14 +53,14 @@ fn a_container_runs_is_healthy_and_is_not_restarted_again_and_again() {
     ends(&mut host, 2);
     assert_eq!(states(&rows(&mut host))[4], "sick (container) loops was restarted 2 times since the last check");
     assert_eq!(states(&rows(&mut host))[4], "fine () ");
-    // A daemon that does not answer is no container that is well.
+    // If the Docker daemon does not answer, the container is not up.
     let gave = host.sh("DOCKER_HOST=unix:///nowhere \"$moyai\" run monitor --nagios well");
     assert!(gave.code == 2 && gave.out.starts_with("MOYAI CRITICAL - well is sick (container): "), "{gave:?}");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_host_that_answers_no_ping_is_down() {
+fn a_host_that_does_not_answer_pings_is_down() {
     let mut host = Host::new();
     host.run("web", "");
     let address = host.sh("docker inspect -f '{{.NetworkSettings.IPAddress}}' web").ok().trim().to_owned();
@@ -75,14 +75,14 @@ fn a_host_that_answers_no_ping_is_down() {
     assert_eq!(found[0], format!("ping://{address} fine () "));
     assert!(found[1].starts_with("nobody sick () "), "{found:?}");
     assert_eq!(found[2..], ["six fine () ", "port sick () connection refused"]);
-    // A user who may open neither socket: ping(8) has its own rights, or says what is missing.
+    // A user may open neither socket: ping(8) has its own privileges, or reports what is missing.
     host.sh("docker pause web").ok();
     assert_eq!(rows(&mut host)[0], format!("ping://{address} fine () "), "the kernel of the host answers for it");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn another_host_reports_through_nginx_and_nobody_guesses_how() {
+fn another_host_can_report_through_nginx_without_exposing_the_address() {
     let mut host = Host::new();
     config(&mut host, "const SITES = [#{ name: \"nas\", reports_in: \"26h\" }];");
     host.sh("\"$moyai\" report-in nas --failed broken").ok();
@@ -106,7 +106,7 @@ fn another_host_reports_through_nginx_and_nobody_guesses_how() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_metrics_file_on_a_full_disk_is_one_warning_and_the_old_one_stays() {
+fn an_unwritable_metrics_file_on_a_full_disk_keeps_the_old_one() {
     let mut host = Host::new();
     host.sh("mkdir /opt/small && mount -t tmpfs -o size=24k none /opt/small").ok();
     config(

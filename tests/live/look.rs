@@ -1,10 +1,10 @@
-//! Commands in containers, what they print and use, and volumes, against a real Docker daemon.
+//! Commands in containers, their output and resource usage, and volumes, against a real Docker daemon.
 
 use crate::host::Host;
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_command_in_a_container_runs_reads_and_is_planned() {
+fn commands_in_containers_run_read_and_are_planned() {
     let mut host = Host::new();
     host.run("web", "-e SET=1");
     let script = r#"
@@ -26,7 +26,7 @@ fn a_command_in_a_container_runs_reads_and_is_planned() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn logs_stats_and_volumes_are_those_of_the_daemon() {
+fn logs_stats_and_volumes_match_the_daemon() {
     let mut host = Host::new();
     host.sh("docker volume create --label who=me spare").ok();
     host.run("web", "-v data:/data");

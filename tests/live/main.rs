@@ -1,4 +1,4 @@
-//! What needs a real engine and a real nginx, each test on a private host of its own.
+//! Tests with a real Docker daemon and a real nginx. Each has its own private host.
 
 mod ansible;
 mod archives;
@@ -40,7 +40,7 @@ mod update;
 mod verify;
 mod volumes;
 
-/// Whether an error has this sentence and, behind the line of the script, this next step.
+/// Returns true if an error has this sentence and, after the script line, this help.
 fn says(err: &str, sentence: &str, help: &str) -> bool {
     err.find(sentence).is_some_and(|at| err[at..].contains(help))
 }

@@ -1,8 +1,8 @@
-//! `monitor` on a whole host: where a site behind nginx is broken.
+//! `monitor` on a complete host: which part of a site behind nginx is broken.
 
 use crate::host::Host;
 
-/// What a container serves each connection with.
+/// Sets the page that a container serves.
 fn page(host: &mut Host, name: &str, text: &str) {
     let answer = format!(
         "printf 'HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: {}\\r\\n\\r\\n{text}'\n",
@@ -23,7 +23,7 @@ fn container(host: &mut Host, name: &str, options: &str) {
     .ok();
 }
 
-/// A host with the sites blog and shop, that are well, and a configuration that watches them.
+/// Creates a host with the sites blog and shop, both up, and a configuration that monitors them.
 fn host() -> Host {
     let mut host = Host::new();
     std::fs::create_dir(host.path("www")).unwrap();
@@ -49,8 +49,8 @@ fn watch(host: &mut Host, more: &str) {
     std::fs::write(host.path("scripts/config.rhai"), config).unwrap();
 }
 
-/// What `monitor --json` says of each, as `NAME STATE WHERE: REASON`.
-fn looks(host: &mut Host) -> Vec<String> {
+/// Returns the results of `monitor --json` as `NAME STATE WHERE: REASON`.
+fn checks(host: &mut Host) -> Vec<String> {
     let gave = host.sh("\"$moyai\" run monitor --json");
     let rows: serde_json::Value =
         serde_json::from_str(&gave.out).unwrap_or_else(|_| panic!("{}{}", gave.out, gave.err));
@@ -63,23 +63,23 @@ fn looks(host: &mut Host) -> Vec<String> {
 
 #[track_caller]
 fn broken(host: &mut Host, expected: &str) {
-    let found = looks(host);
+    let found = checks(host);
     assert_eq!(found[1], expected);
     assert_eq!(found[0], "blog fine : ", "only one is broken");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
+fn broken_containers_applications_and_nginx_are_told_apart() {
     let mut host = host();
     broken(&mut host, "shop fine : ");
-    // The container.
+    // Failures of the container.
     host.sh("docker pause shop").ok();
     broken(&mut host, "shop sick container: timed out after 2 s; shop is paused");
     host.sh("docker unpause shop; docker stop shop").ok();
-    // What nginx makes of an address that nobody has any more depends on the kernel's table of neighbours.
+    // nginx's error for an unused address depends on the kernel's table of neighbours.
     let gone = |host: &mut Host, why: &str| {
-        let found = looks(host);
+        let found = checks(host);
         let right = found[1].starts_with("shop sick container: ") && found[1].contains(why);
         assert!(right && found[0] == "blog fine : ", "{found:?}");
     };
@@ -97,7 +97,7 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
         "shop sick container: \"Welcome to shop\" is not on the page, it says \"out of order\"; shop is unhealthy",
     );
 
-    // The application: it says something else, or nobody listens.
+    // Failures of the application: another text, or nobody listens.
     host.sh("docker rm --force shop").ok();
     container(&mut host, "shop", "");
     host.sh("\"$moyai\" run hosts-sync").ok();
@@ -109,12 +109,12 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
         "shop sick application: status 502, it says \"502 Bad Gateway 502 Bad Gateway nginx\"; shop itself: connection refused",
     );
 
-    // nginx: an address from before, a rule of its own, and not at all.
+    // Failures of nginx: an old address, its own rule, or nginx is down.
     host.sh("docker rm --force shop blog").ok();
     page(&mut host, "shop", "Welcome to shop");
     container(&mut host, "shop", "");
     container(&mut host, "blog", "");
-    let found = looks(&mut host);
+    let found = checks(&mut host);
     assert!(
         found[1].starts_with("shop sick nginx: ") && found[1].ends_with("; shop itself answers correctly"),
         "{found:?}"
@@ -125,21 +125,21 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
         "shop sick nginx: status 403, it says \"403 Forbidden 403 Forbidden nginx\"; shop itself answers correctly",
     );
     host.sh("nginx -s stop; stopped").ok();
-    let found = looks(&mut host);
+    let found = checks(&mut host);
     assert_eq!(found[1], "shop sick nginx: connection refused; nginx does not run");
     host.sh("echo 'nonsense;' >/etc/nginx/conf.d/bad.conf").ok();
-    let found = looks(&mut host);
+    let found = checks(&mut host);
     assert!(
         found[1].contains("; nginx does not run: unknown directive \"nonsense\" in /etc/nginx/conf.d/bad.conf:1"),
         "{found:?}"
     );
-    // That it is sick is told also when nothing can be seen.
+    // The site is reported down even if the cause is not visible.
     host.sh("mv /etc/nginx/nginx.conf nginx.conf; mkdir /etc/nginx/nginx.conf").ok();
-    assert_eq!(looks(&mut host)[1], "shop sick : connection refused");
+    assert_eq!(checks(&mut host)[1], "shop sick : connection refused");
     host.sh("rmdir /etc/nginx/nginx.conf; mv nginx.conf /etc/nginx; rm /etc/nginx/conf.d/bad.conf").ok();
     assert!(found[0].starts_with("blog sick nginx: "), "{found:?}");
 
-    // Cron's mail has it too.
+    // Cron's mail contains it too.
     host.sh("rm -r state/state").ok();
     let gave = host.sh("\"$moyai\" run monitor");
     assert!(
@@ -152,13 +152,13 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_container_that_ran_out_of_memory_says_so() {
+fn a_container_that_ran_out_of_memory_is_reported_as_such() {
     let mut host = host();
     host.sh("docker rm --force shop; docker run -d --name shop --memory 8m base:1 /bin/busybox tail /dev/zero; \"$moyai\" run hosts-sync").ok();
-    // The engine misses one now and then: containerd's word of it comes behind that of the end.
+    // Docker sometimes misses one: containerd reports it after the end of the container.
     host.until(60, "[ \"$(docker inspect --format '{{.State.OOMKilled}}' shop)\" = true ] || { sleep 1; docker start shop; false; }");
     host.until(20, "[ \"$(docker inspect --format '{{.State.Status}}' shop)\" = exited ]");
-    let found = looks(&mut host);
+    let found = checks(&mut host);
     assert!(
         found[1].ends_with("; shop has ended with exit code 137, it needs more memory than it may have"),
         "{found:?}"
@@ -167,9 +167,9 @@ fn a_container_that_ran_out_of_memory_says_so() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it() {
+fn name_certificate_and_network_errors_are_told_apart_from_site_errors() {
     let mut host = host();
-    // A name server that knows nobody (RFC 1035, 4.1.1: an answer, with NXDOMAIN).
+    // A name server that knows no name (RFC 1035, 4.1.1: an answer with NXDOMAIN).
     std::fs::write(
         host.path("nobody.py"),
         "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind(('127.0.0.1', 53))\n\
@@ -180,7 +180,7 @@ fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it
     host.until(60, "grep -q ':0035 ' /proc/net/udp");
     host.sh("cp /etc/hosts hosts.before; sed '/shop.test/d' hosts.before >/etc/hosts").ok();
     broken(&mut host, "shop sick dns: the name was not found");
-    // The name leads to somebody else, who answers.
+    // The name leads to another host, which answers.
     host.sh("sed 's/127.0.0.1 shop.test/172.17.0.2 shop.test/' hosts.before >/etc/hosts; ip address; docker run -d --stop-signal KILL --name other base:1 /bin/busybox httpd -f -p 80").ok();
     let other = host.sh("docker inspect --format '{{.NetworkSettings.Networks.bridge.IPAddress}}' other").ok();
     host.sh(&format!("sed 's/127.0.0.1 shop.test/{} shop.test/' hosts.before >/etc/hosts", other.trim())).ok();
@@ -188,7 +188,7 @@ fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it
         &mut host,
         "shop sick dns: status 404, it says \"404 Not Found 404 Not Found The requested URL was not found\"; nginx on this host has the right page: the name leads to another server",
     );
-    // The right host, and something in between refuses.
+    // The right host, but something in between refuses the connection.
     host.sh("sed 's/127.0.0.1 shop.test/127.0.0.2 shop.test/' hosts.before >/etc/hosts; iptables -A INPUT -d 127.0.0.2 -p tcp --dport 80 -j REJECT --reject-with tcp-reset").ok();
     broken(
         &mut host,
@@ -197,11 +197,11 @@ fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it
     host.sh("cp hosts.before /etc/hosts").ok();
     broken(&mut host, "shop fine : ");
 
-    // TLS: a certificate that nobody trusts, and one that ends soon.
+    // TLS: an untrusted certificate, and one that expires soon.
     host.sh("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3 -subj /CN=shop.test -addext subjectAltName=DNS:shop.test -addext basicConstraints=critical,CA:FALSE -keyout key.pem -out cert.pem
              \"$moyai\" run site add shop.test --to shop:8080 --cert \"$PWD/cert.pem\" --key \"$PWD/key.pem\" --replace").ok();
     watch(&mut host, "#{ name: \"safe\", url: \"https://shop.test/\" }");
-    let found = looks(&mut host);
+    let found = checks(&mut host);
     assert!(found[2].starts_with("safe sick tls: the certificate is "), "{found:?}");
     let trusted = host.sh("SSL_CERT_FILE=\"$PWD/cert.pem\" \"$moyai\" run monitor --json");
     let rows: serde_json::Value = serde_json::from_str(&trusted.out).unwrap();
@@ -209,15 +209,15 @@ fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it
     let reason = rows[2]["reason"].as_str().unwrap_or_default().replace("in 2 days", "in 3 days");
     assert_eq!((&rows[2]["where"], reason.as_str()), (&"tls".into(), "its certificate ends in 3 days"), "{rows}");
 
-    // The network of the monitor itself: there is no way out.
+    // The monitor's own network has no route out.
     watch(&mut host, "#{ name: \"far\", url: \"http://192.0.2.1/\" }");
-    let found = looks(&mut host);
+    let found = checks(&mut host);
     assert!(found[2].starts_with("far offline network: "), "{found:?}");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn docker_is_asked_twice_whatever_the_number_of_sick_sites_and_not_while_all_is_well() {
+fn docker_is_queried_twice_if_any_site_is_down_and_otherwise_never() {
     let mut host = host();
     host.sh("mkdir counted; printf '#!/bin/sh\\necho \"$@\" >>%s/asked\\nexec %s \"$@\"\\n' \"$PWD\" \"$(command -v docker)\" >counted/docker; chmod 755 counted/docker").ok();
     let monitor = "rm -f asked; touch asked; PATH=\"$PWD/counted:$PATH\" \"$moyai\" run monitor; wc -l <asked";
@@ -228,7 +228,7 @@ fn docker_is_asked_twice_whatever_the_number_of_sick_sites_and_not_while_all_is_
     watch(&mut host, &many);
     let gave = host.sh(monitor).out;
     assert!(gave.ends_with("\n2\n"), "{gave}");
-    // Without docker and without nginx it works as well.
+    // It also works without docker and without nginx.
     let bare = "mkdir bare; for p in hostname env; do ln -s $(command -v $p) bare/; done; PATH=\"$PWD/bare\" \"$moyai\" run monitor; echo $?";
     let gave = host.sh(bare);
     assert!(gave.out.ends_with("1\n") && gave.err.is_empty(), "{}{}", gave.out, gave.err);

@@ -1,23 +1,23 @@
-//! Names, from containers of every kind to nginx, and what can go wrong on the way.
+//! Names, from containers of every kind to nginx, and errors on the way.
 
 use crate::host::{Host, kills};
 
 const QUICK: &str = "--stop-signal KILL";
 
 impl Host {
-    /// The block of the hosts file, without its marks.
+    /// Returns the block of the hosts file without its markers.
     fn block(&mut self) -> Vec<String> {
         let text = self.sh("sed -n '/^# BEGIN moyai/,/^# END moyai/p' /etc/hosts | sed '1d;$d'").ok();
         text.lines().map(str::to_owned).collect()
     }
 
-    /// A container that answers on port 8080.
+    /// Starts a container that answers on port 8080.
     fn serve(&mut self, name: &str) {
         self.sh(&format!("docker run --detach {QUICK} --name {name} base:1 /bin/busybox httpd -f -p 8080 -h /bin"))
             .ok();
     }
 
-    /// The status with which nginx answers for a site.
+    /// Returns nginx's status code for a site.
     fn answer(&mut self, name: &str) -> String {
         self.sh(&format!(
             "curl -s -o /dev/null -w '%{{http_code}}' --max-time 30 -H 'Host: {name}.test' http://127.0.0.1:8088/busybox"
@@ -25,7 +25,7 @@ impl Host {
         .out
     }
 
-    /// What an upgrade or a reboot does to the engine.
+    /// Restarts the Docker daemon like an upgrade or a reboot.
     fn restart_engine(&mut self) {
         self.sh("kill $(cat /run/docker.pid); while [ -e /run/docker.pid ]; do sleep 0.02; done
                  setsid dockerd >/dev/null 2>&1 & until docker ps >/dev/null 2>&1; do sleep 0.05; done")
@@ -40,7 +40,7 @@ impl Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn every_kind_of_name_and_network_has_its_line_or_its_reason() {
+fn every_kind_of_name_and_network_gets_a_line_or_a_reason() {
     let mut host = Host::new();
     host.sh("docker network create blog_default; docker network create --ipv6 --subnet fd00:1::/64 six; docker network create shop_default").ok();
     let compose = |project: &str, service: &str| {
@@ -94,7 +94,7 @@ fn every_kind_of_name_and_network_has_its_line_or_its_reason() {
     }
     assert_eq!(err.lines().count(), 6, "{err}");
 
-    // Who shares a network is lost with the other; what was said once is not said again.
+    // A container that shares a network stops with its owner. Repeated problems are not reported again.
     host.sh("docker stop both").ok();
     let gave = host.script("hosts-sync");
     assert_eq!(gave.err, "warning: side: it shares the network of `both`, which does not run\n");
@@ -116,27 +116,27 @@ fn one_dead_container_does_not_stop_nginx() {
         host.site(name);
     }
     host.sh("echo 10.9.8.7 mail >>/etc/hosts; docker stop shop").ok();
-    // A name of the admin's, and one that no container ever had, in a block that no server uses.
+    // A name set by the admin, and one that no container ever had, in an unused upstream block.
     host.site("mail");
     host.sh("echo 'upstream idle { server 127.0.0.1:1; server ghost:80 backup; }' >/etc/nginx/conf.d/idle.conf").ok();
     assert!(host.sh("nginx -t").failed(1).contains("host not found in upstream"));
 
     let gave = host.script("hosts-sync");
-    let told = "warning: shop.test waits for the container shop (/etc/nginx/conf.d/shop.conf:1)
+    let warning = "warning: shop.test waits for the container shop (/etc/nginx/conf.d/shop.conf:1)
 warning: upstream idle waits for the container ghost (/etc/nginx/conf.d/idle.conf:1)\n";
-    assert_eq!(gave.err, told);
+    assert_eq!(gave.err, warning);
     assert_eq!(gave.ok(), "+ 255.255.255.255 ghost\n+ 255.255.255.255 shop\n+ 172.17.0.2 web\n");
     assert_eq!(host.answer("web"), "200");
-    // At once: for an address that does not answer it would wait a minute, and give 504.
+    // At once: an address that does not answer would take a minute and give 504.
     assert_eq!(host.answer("shop"), "502");
-    // nginx starts by itself too, as at a boot.
+    // nginx also starts by itself, as at a boot.
     host.sh("nginx -s stop; stopped; nginx").ok();
     assert_eq!(host.answer("web"), "200");
 
-    // Cron hears of it once.
+    // Cron reports it once.
     let gave = host.script("hosts-sync");
     assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 0));
-    // The other one dies as well, and the first is back.
+    // The other container dies too, and the first is back.
     host.sh("docker stop web; docker start shop").ok();
     let gave = host.script("hosts-sync");
     assert_eq!(gave.err, "warning: web.test waits for the container web (/etc/nginx/conf.d/web.conf:1)\n");
@@ -144,7 +144,7 @@ warning: upstream idle waits for the container ghost (/etc/nginx/conf.d/idle.con
     assert!(out.contains("- 255.255.255.255 shop\n") && out.contains("+ 255.255.255.255 web\n"), "{out}");
     assert!(out.contains("resolved: shop.test waits for the container shop"), "{out}");
     assert_eq!((host.answer("web"), host.answer("shop")), ("502".into(), "200".into()));
-    // One that is not needed any more goes.
+    // A name that is no longer needed is removed.
     host.sh("rm /etc/nginx/conf.d/idle.conf /etc/nginx/conf.d/web.conf").ok();
     assert!(host.script("hosts-sync").ok().contains("- 255.255.255.255 ghost\n"));
     assert_eq!(host.block(), ["172.17.0.2 shop"]);
@@ -152,32 +152,32 @@ warning: upstream idle waits for the container ghost (/etc/nginx/conf.d/idle.con
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_name_that_a_name_server_knows_is_left_to_it_and_given_back() {
+fn names_known_to_a_name_server_are_left_to_it() {
     let mut host = Host::new();
     host.site("backend");
-    // What getent(1) answers decides, and it is asked about the services after the file.
+    // The answer of getent(1) decides. It is queried for all services after the hosts file.
     let fake = |answer: &str| {
         format!(
             "printf '#!/bin/sh\\necho \"$*\" >/run/asked\\n{answer}\\n' >/usr/local/sbin/getent; chmod +x /usr/local/sbin/getent"
         )
     };
     host.sh("sed -i 's/^hosts:.*/hosts: files [NOTFOUND=continue SUCCESS=return] dns/' /etc/nsswitch.conf").ok();
-    // This nginx cannot resolve what only that getent knows, and says so.
+    // This nginx cannot resolve a name that only the fake getent knows, and reports it.
     host.sh(&fake("echo 10.1.2.3 STREAM backend")).ok();
     host.script("hosts-sync").failed(1);
     assert_eq!(host.sh("cat /run/asked").ok(), "-s hosts:dns ahosts backend\n");
     assert_eq!(host.block(), [""; 0]);
-    // A getent without `-s`, as musl has it.
+    // A getent without `-s`, as in musl.
     host.sh(&fake("[ \"$1\" != -s ] || exit 1\necho 10.1.2.3 STREAM backend")).ok();
     host.script("hosts-sync").failed(1);
     assert_eq!(host.sh("cat /run/asked").ok(), "ahosts backend\n");
     assert_eq!(host.block(), [""; 0]);
-    // Silence about a name that was known is not "not found".
+    // A time-out for a known name does not mean "not found".
     host.sh(&fake("exec sleep 60")).ok();
     host.script("hosts-sync").failed(1);
     assert_eq!(host.block(), [""; 0]);
     host.sh("rm -r \"$MOYAI_STATE\"").ok();
-    // Not found: it is held. The answer of a server that reads the file itself is none.
+    // Not found: the name is held. The answer of a name server that reads the hosts file itself does not count.
     for answer in ["exit 2", "echo 255.255.255.255 STREAM backend"] {
         host.sh(&fake(answer)).ok();
         host.script("hosts-sync").ok();
@@ -190,9 +190,9 @@ fn a_name_that_a_name_server_knows_is_left_to_it_and_given_back() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn after_an_engine_start_runs_what_ran_before_in_its_old_order() {
+fn after_a_daemon_restart_containers_start_in_their_old_order() {
     let mut host = Host::new();
-    // The site is older than its database, and was started after it.
+    // The site is older than its database, but was started after it.
     host.sh("docker create --name web --stop-signal KILL base:1 /bin/busybox sleep 900").ok();
     host.run("db", QUICK);
     host.sh("sleep 1; docker start web").ok();
@@ -212,7 +212,7 @@ fn after_an_engine_start_runs_what_ran_before_in_its_old_order() {
     host.script("hosts-sync").ok();
     assert_eq!(host.sh(kept).ok(), state, "written though nothing changed");
 
-    // Stopped on purpose, done, crashed, and killed from outside.
+    // Stopped on purpose, finished, crashed, and killed from outside.
     host.sh(
         "docker stop stopped; docker kill killed; for c in job crash; do docker exec $c /bin/busybox touch /end; done
              kill -9 $(docker inspect -f '{{.State.Pid}}' fell)
@@ -226,7 +226,7 @@ fn after_an_engine_start_runs_what_ran_before_in_its_old_order() {
 
     host.restart_engine();
     assert_eq!(host.running(), ["policy"]);
-    // Cron may come before boot.
+    // Cron may run before boot.
     host.script("hosts-sync").ok();
     assert_eq!(host.moyai(names).ok(), ran);
     assert_eq!(
@@ -236,7 +236,7 @@ fn after_an_engine_start_runs_what_ran_before_in_its_old_order() {
     host.script("boot").ok();
     assert_eq!(host.running(), ["crash", "db", "fell", "policy", "web"]);
 
-    // The other client, a second time, and a restart in between that must not change the order.
+    // The other client, a second time, with a restart in between that must not change the order.
     host.with_each_client(|host| {
         host.sh("docker restart db").ok();
         host.script("hosts-sync").ok();
@@ -246,16 +246,17 @@ fn after_an_engine_start_runs_what_ran_before_in_its_old_order() {
         assert!(host.moyai(names).ok().starts_with("db\nweb\n"));
     });
 
-    // Without a memory all that has exited, listed first.
+    // Without a record, boot starts every exited container and lists them first.
     host.sh("rm -r \"$MOYAI_STATE\"; docker stop db web").ok();
     let out = host.script("boot").ok();
-    let told = "there is no record of what ran, so boot starts all containers: web, db, stopped, killed, job, before\n";
-    assert!(out.starts_with(told), "{out}");
+    let warning =
+        "there is no record of what ran, so boot starts all containers: web, db, stopped, killed, job, before\n";
+    assert!(out.starts_with(warning), "{out}");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_lines_of_2014_are_taken_over_and_every_other_byte_stays() {
+fn lines_of_2014_are_adopted_and_every_other_byte_stays() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.run("shop", QUICK);
@@ -263,7 +264,7 @@ fn the_lines_of_2014_are_taken_over_and_every_other_byte_stays() {
     let other = "127.0.0.1 localhost\\n10.172.17.9 prod-db\\n172.17.0.9 web # by hand\\n172.17.0.8\\n 172.17.0.7 pier web2\\n172.17.0.6 unknown\\n\\t\\n";
     let old = "172.17.0.5 web\\n172.17.0.4 shop\\n";
     host.sh(&format!("printf '{other}{old}10.0.0.1 end' >/etc/hosts; cp /etc/hosts /etc/before")).ok();
-    // The line with a comment is somebody's own, and still in the way.
+    // The line with a comment belongs to the admin and is still in the way.
     let patch = host.script("-n hosts-sync --adopt").ok();
     assert!(
         patch.contains("-172.17.0.5 web\n-172.17.0.4 shop\n")
@@ -292,7 +293,7 @@ fn the_lines_of_2014_are_taken_over_and_every_other_byte_stays() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_doctor_follows_the_chain_from_container_to_site() {
+fn doctor_follows_the_chain_from_container_to_site() {
     let mut host = Host::new();
     host.serve("web");
     host.site("web");
@@ -351,13 +352,13 @@ fn the_doctor_follows_the_chain_from_container_to_site() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_engine_elsewhere_does_not_get_its_addresses_into_this_hosts_file() {
+fn addresses_of_a_remote_daemon_stay_out_of_the_local_hosts_file() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.script("hosts-sync").ok();
     let before = host.sh("cat /etc/hosts; stat -c '%i %z' /etc/hosts").ok();
     host.sh("docker context create far --docker host=tcp://127.0.0.1:2375").ok();
-    // The private host's engine, answering as another machine's would.
+    // The private host's daemon, answering as if on another machine.
     host.sh("setsid busybox nc -ll -p 2375 -e busybox nc local:/run/docker.sock >/dev/null 2>&1 & sleep 0.2").ok();
     host.sh("printf '#!/bin/sh\\n[ $1 = info ] && exec cat /run/info; exec /usr/bin/docker \"$@\"\\n' >/run/docker.fake; chmod +x /run/docker.fake").ok();
     let rootless = r#"{"ServerVersion":"28","ClientInfo":{"Context":"default"},"SecurityOptions":["name=seccomp,profile=builtin","name=rootless"]}"#;
@@ -369,7 +370,7 @@ fn an_engine_elsewhere_does_not_get_its_addresses_into_this_hosts_file() {
         (far, "DOCKER_HOST=tcp://127.0.0.1:2375"),
     ] {
         std::fs::write(host.path("info"), info).unwrap();
-        // `ps` and `inspect` get the socket: only the address is another.
+        // `ps` and `inspect` reach the socket through another address.
         let gave = host.sh(&format!(
             "cp info /run/info; printf '#!/bin/sh\\n[ $1 = info ] && exec cat /run/info\\nDOCKER_HOST= exec /usr/bin/docker \"$@\"\\n' >/usr/local/sbin/docker
              chmod +x /usr/local/sbin/docker; docker run -d --name late base:1 /bin/busybox sleep 9 >/dev/null; {variables} \"$moyai\" run hosts-sync; code=$?
@@ -379,32 +380,32 @@ fn an_engine_elsewhere_does_not_get_its_addresses_into_this_hosts_file() {
         assert!(err.contains("its containers' addresses mean nothing on this host; nothing was changed"), "{err}");
         assert_eq!(host.sh("cat /etc/hosts; stat -c '%i %z' /etc/hosts").ok(), before);
     }
-    // The client's own configuration names it.
+    // The client's own configuration selects it.
     let gave = host.sh("docker context use far >/dev/null; DOCKER_HOST= \"$moyai\" run hosts-sync; code=$?; docker context use default >/dev/null; exit $code");
     assert_ne!(gave.code, 0);
     assert_eq!(host.sh("cat /etc/hosts; stat -c '%i %z' /etc/hosts").ok(), before);
-    // Another socket of the same engine is asked, and is none elsewhere.
+    // Another socket of the same daemon works and is not remote.
     host.sh("docker stop web").ok();
     assert_eq!(host.sh("DOCKER_HOST=unix:///run/docker.sock \"$moyai\" run hosts-sync").ok(), "- 172.17.0.2 web\n");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_listing_that_fails_or_is_cut_off_anywhere_leaves_the_hosts_file() {
+fn failed_or_truncated_listings_leave_the_hosts_file_unchanged() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.run("shop", QUICK);
     host.script("hosts-sync").ok();
     host.sh("docker stop shop").ok();
-    let look = "sha256sum /etc/hosts; stat -c '%i %z' /etc/hosts";
-    let before = host.sh(look).ok();
-    // The length of each answer. Another hosts file, because a dry run lets the stand-in write nothing.
+    let inspect = "sha256sum /etc/hosts; stat -c '%i %z' /etc/hosts";
+    let before = host.sh(inspect).ok();
+    // The length of each answer. The file differs, because the replacement client cannot write in a dry run.
     host.sh("printf '#!/bin/sh\\n/usr/bin/docker \"$@\" | tee /run/told.$1\\n' >/usr/local/sbin/docker; chmod +x /usr/local/sbin/docker
         cp /etc/hosts other; \"$moyai\" run hosts-sync --file \"$PWD/other\"").ok();
     let lengths = host.sh("wc -c </run/told.ps; wc -c </run/told.inspect").ok();
     let lengths: Vec<usize> = lengths.lines().map(|line| line.trim().parse().unwrap()).collect();
     for (verb, length) in [("ps", lengths[0]), ("inspect", lengths[1])] {
-        // No cut is at the end of the first of two lines: one line of `docker ps` would be a true answer.
+        // No cut is at the end of the first of two lines: one line of `docker ps` would be a valid answer.
         let cuts: Vec<String> = (1..9).map(|part| format!("| head -c {}", length * part / 9 + 1)).collect();
         for cut in
             cuts.iter().map(String::as_str).chain(["; exit 1", ">/dev/null; echo gone >&2; exit 1", "; kill -9 $$"])
@@ -415,7 +416,7 @@ fn a_listing_that_fails_or_is_cut_off_anywhere_leaves_the_hosts_file() {
             .ok();
             let gave = host.script("hosts-sync");
             assert_ne!(gave.code, 0, "{verb} {cut}: {}{}", gave.out, gave.err);
-            assert_eq!(host.sh(look).ok(), before, "{verb} {cut}");
+            assert_eq!(host.sh(inspect).ok(), before, "{verb} {cut}");
         }
     }
     host.sh("rm /usr/local/sbin/docker").ok();
@@ -424,7 +425,7 @@ fn a_listing_that_fails_or_is_cut_off_anywhere_leaves_the_hosts_file() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn kills_at_any_moment_leave_the_old_hosts_file_or_the_new() {
+fn a_kill_at_any_moment_leaves_a_complete_hosts_file() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.run("shop", QUICK);
@@ -434,8 +435,8 @@ fn kills_at_any_moment_leave_the_old_hosts_file_or_the_new() {
     assert_ne!(old, new);
     std::fs::write(host.path("old"), &old).unwrap();
     std::fs::write(host.path("new"), &new).unwrap();
-    // The time of a whole run, and kills spread over all of it. A machine becomes busy and idle again: the time
-    // follows, so that about half of the kills come before the new file is there.
+    // Kills are spread over a complete run. The machine's load varies, so the time is adjusted until about half of the
+    // kills come before the new file exists.
     let all = kills(500);
     let gave = host.sh(&format!(
         "all={all}; begin=$(date +%s%N); cp old /etc/hosts; \"$moyai\" run hosts-sync >/dev/null; whole=$((($(date +%s%N) - begin) / 1000))
@@ -459,14 +460,14 @@ fn kills_at_any_moment_leave_the_old_hosts_file_or_the_new() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_others_write_into_the_file_at_the_same_time_is_not_lost() {
+fn concurrent_writes_by_others_to_the_hosts_file_are_kept() {
     let mut host = Host::new();
     host.run("web", QUICK);
     let block = r#"let all = docker::ps_all();
         for i in 0..150 { hosts::update(all); hosts::update([]); }
         hosts::update(all);"#;
     std::fs::write(host.path("scripts/busy.rhai"), block).unwrap();
-    // One appends in place, one replaces the file as an editor does; each looks after itself.
+    // One appends in place, one replaces the file like an editor. Each checks its own writes.
     let gave = host.sh("(for i in $(seq 200); do echo \"10.0.0.1 appended$i\" >>/etc/hosts; sleep 0.005; done) &
          one=$!
          \"$moyai\" run busy & two=$!
@@ -482,21 +483,21 @@ fn what_others_write_into_the_file_at_the_same_time_is_not_lost() {
          wait $one; a=$?; wait $two; b=$?; exit $((a + b))");
     assert_eq!(gave.ok(), "");
     assert_eq!(host.sh("grep -c edited /etc/hosts").ok(), "200\n");
-    // The editor may be the last, with what it read before our last write: that is its own race,
-    // and the next run's work.
+    // The editor may write last, with content read before our last write. That is its own race, and the next run
+    // repairs it.
     host.script("hosts-sync").ok();
     assert_eq!(host.block(), ["172.17.0.2 web"]);
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn hosts_files_of_every_kind_are_updated_or_left_whole() {
+fn hosts_files_of_every_kind_are_updated_or_left_unchanged() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.sh("cp /etc/hosts /etc/before; mkdir /srv/etc").ok();
     let begin = "rm -f /etc/hosts; cp /etc/before /etc/hosts; chmod 644 /etc/hosts";
     let works = [
-        // Made, and what must be so afterwards.
+        // A preparation, and the condition that must be true afterwards.
         ("chown 1234:1235 /etc/hosts; chmod 640 /etc/hosts", "[ $(stat -c %u:%g:%a /etc/hosts) = 1234:1235:640 ]"),
         (
             "mv /etc/hosts /srv/etc/hosts; ln -s ../srv/etc/hosts /etc/hosts",

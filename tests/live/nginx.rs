@@ -2,7 +2,7 @@
 
 use crate::host::Host;
 
-/// Writes a site that passes everything on to a name.
+/// Writes a site that passes everything to a name.
 fn site(host: &mut Host, name: &str) {
     let text = format!(
         "server {{\n listen 80;\n server_name {name}.test;\n location / {{ proxy_pass http://{name}:8080/; }}\n}}"
@@ -14,7 +14,7 @@ const WORKERS: &str = "started; pgrep -P $(cat /run/nginx.pid) -f '^nginx: worke
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_reload_starts_nginx_then_replaces_its_workers_and_the_names_with_them() {
+fn a_reload_starts_nginx_or_replaces_its_workers_and_names() {
     let mut host = Host::new();
     host.sh("echo 127.0.0.2 blog >>/etc/hosts").ok();
     site(&mut host, "blog");
@@ -39,14 +39,14 @@ fn a_reload_starts_nginx_then_replaces_its_workers_and_the_names_with_them() {
     );
     assert_eq!(host.moyai(older).ok(), "false\n");
 
-    // A file that was written long ago and is moved into place now.
+    // An old file that is moved into place now.
     host.sh("cp -p /etc/hosts /etc/new; sleep 0.02; mv /etc/new /etc/hosts").ok();
     assert_eq!(host.moyai(older).ok(), "true\n");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_worker_that_died_and_came_back_knows_nothing_new() {
+fn a_respawned_worker_does_not_count_as_reloaded() {
     let mut host = Host::new();
     host.sh(
         "sed -i 's/worker_processes .*/worker_processes 2;/' /etc/nginx/nginx.conf; nginx; started; touch /etc/hosts",
@@ -58,7 +58,7 @@ fn a_worker_that_died_and_came_back_knows_nothing_new() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_missing_name_is_told_and_the_running_nginx_stays_as_it_is() {
+fn a_missing_name_is_reported_and_the_running_nginx_is_unchanged() {
     let mut host = Host::new();
     host.sh("echo 127.0.0.2 blog >>/etc/hosts").ok();
     site(&mut host, "blog");
@@ -88,7 +88,7 @@ fn a_missing_name_is_told_and_the_running_nginx_stays_as_it_is() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_refused_reload_names_the_line_and_is_still_due_until_it_is_done() {
+fn a_refused_reload_names_the_line_and_stays_due() {
     let mut host = Host::new();
     host.sh("nginx; started; touch /etc/hosts").ok();
     let before = host.sh(WORKERS).ok();
@@ -109,7 +109,7 @@ fn a_refused_reload_names_the_line_and_is_still_due_until_it_is_done() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_port_that_is_taken_is_nginxs_own_sentence() {
+fn a_port_in_use_is_reported_with_the_nginx_message() {
     let mut host = Host::new();
     host.sh("echo 'server { listen 80; }' >/etc/nginx/conf.d/a.conf; busybox httpd -p 80").ok();
     let err = host.moyai("nginx::reload();").failed(1);
@@ -118,10 +118,10 @@ fn a_port_that_is_taken_is_nginxs_own_sentence() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_reload_that_nginx_accepts_and_does_not_do_is_no_success() {
+fn a_reload_that_nginx_accepts_but_does_not_do_is_a_failure() {
     let mut host = Host::new();
     host.sh("echo 'server { listen 80; }' >/etc/nginx/conf.d/a.conf; nginx; started").ok();
-    // The test passes, but the running master cannot have the port.
+    // The test passes, but the running master cannot bind the port.
     host.sh("busybox httpd -p 81; echo 'server { listen 81; }' >/etc/nginx/conf.d/b.conf").ok();
     let err = host.moyai("nginx::reload();").failed(1);
     assert!(
@@ -132,9 +132,9 @@ fn a_reload_that_nginx_accepts_and_does_not_do_is_no_success() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_nginx_of_a_container_is_not_the_hosts() {
+fn an_nginx_in_a_container_is_not_the_hosts_nginx() {
     let mut host = Host::new();
-    // The whole host as a container's file system, and nginx in it.
+    // The host's file system in a container, with nginx in it.
     host.sh("docker run -d --name inner -v /usr:/usr:ro -v /etc:/etc:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v /var:/var --tmpfs /run base:1 /usr/sbin/nginx -g 'daemon off;'
              for _ in $(seq 100); do pid=$(pgrep -f '^nginx: master') && break; sleep 0.02; done; echo $pid >/run/nginx.pid; test -n \"$pid\"")
         .ok();
@@ -144,17 +144,17 @@ fn the_nginx_of_a_container_is_not_the_hosts() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn where_systemd_manages_nginx_it_starts_it() {
+fn nginx_is_started_through_systemd_if_that_manages_it() {
     let mut host = Host::new();
     host.sh("mkdir -p /run/systemd/system; cat >/usr/local/sbin/systemctl <<'E'\n#!/bin/sh\necho \"$*\" >>/run/calls\n[ $1 = show ] && echo LoadState=loaded && echo Job= || nginx\nE\nchmod +x /usr/local/sbin/systemctl").ok();
     assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "set -euo pipefail\nnginx -t\nsystemctl start nginx\n");
     host.moyai("nginx::reload();").ok();
     assert_eq!(host.sh("tail -1 /run/calls").ok(), "start nginx\n");
-    // While the host starts: to wait for a start that waits for our own unit would never end.
+    // During the host's start, waiting for a unit that waits for ours would never end.
     host.sh("nginx -s stop; sed -i 's/echo Job=/&7/' /usr/local/sbin/systemctl; stopped").ok();
     host.moyai("nginx::reload();").ok();
     assert!(host.sh("tail -1 /run/calls").ok().starts_with("show --property=LoadState,"));
-    // Nobody may start what is masked.
+    // A masked unit cannot be started.
     host.sh("sed -i 's/echo Job=7/echo Job=/; s/LoadState=loaded/LoadState=masked/' /usr/local/sbin/systemctl").ok();
     assert_eq!(
         host.moyai_with("-n", "print(nginx::stopped()); nginx::reload();").ok(),
@@ -169,7 +169,7 @@ fn where_systemd_manages_nginx_it_starts_it() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_host_without_nginx_has_nothing_to_reload_and_a_user_cannot_test() {
+fn without_nginx_nothing_is_reloaded_and_users_cannot_test_the_configuration() {
     let mut host = Host::new();
     host.sh("mkdir /opt/user && cp \"$moyai\" /opt/user && echo 'nginx::test();' >/opt/user/test.rhai").ok();
     let gave = host.sh("cd /opt/user; exec env HOME=/opt/user MOYAI_SCRIPTS= MOYAI_STATE=/tmp/none setpriv --reuid 65534 --regid 65534 --clear-groups ./moyai run ./test.rhai");

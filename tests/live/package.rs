@@ -3,7 +3,7 @@
 use crate::host::Host;
 use std::path::{Path, PathBuf};
 
-/// The package of this version and processor.
+/// Returns the package of this version and architecture.
 fn package() -> PathBuf {
     let name = format!("moyai_{}-1_", env!("CARGO_PKG_VERSION"));
     let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
@@ -18,7 +18,7 @@ const ENV: &str =
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_package_is_installed_upgraded_removed_and_purged_and_the_backups_stay() {
+fn backups_survive_install_upgrade_removal_and_purge_of_the_package() {
     let (mut host, package) = (Host::new(), package());
     let package = package.display();
     let mut run = |lines: &str| host.sh(&format!("set -e\n{ENV}{lines}"));
@@ -46,7 +46,7 @@ fn the_package_is_installed_upgraded_removed_and_purged_and_the_backups_stay() {
     assert!(units.contains("ExecStart=/usr/bin/moyai daemon --booted\n"), "{units}");
     assert!(units.contains("ExecStart=/usr/bin/moyai run boot\n"), "{units}");
 
-    // 2. In use, and upgraded: the configuration is the administrator's and stays.
+    // 2. In use, then upgraded: the administrator's configuration stays.
     run("docker run -d --name blog --stop-signal KILL -v data:/data base:1 sh -c 'exec busybox sleep 9999'; moyai setup --yes").ok();
     run("echo '// mine' >>/etc/moyai/scripts/config.rhai; cp /etc/moyai/scripts/config.rhai mine").ok();
     run(&format!(
@@ -59,13 +59,13 @@ fn the_package_is_installed_upgraded_removed_and_purged_and_the_backups_stay() {
     run("dpkg -r moyai; [ ! -e /etc/cron.d/moyai ]; [ ! -e /usr/bin/moyai ]; cmp mine /etc/moyai/scripts/config.rhai")
         .ok();
 
-    // 4. Purged: only the backups and the record of them stay.
+    // 4. Purged: only the backups and their record stay.
     run("dpkg -P moyai; [ ! -e /etc/moyai ]; [ ! -e /var/lib/moyai/history.jsonl ]; ! dpkg -s moyai 2>/dev/null").ok();
     let left = run("find /var/lib/moyai -type f; docker images").ok();
     assert!(left.contains("/var/lib/moyai/backups/blog/") && left.contains("/state/backup."), "{left}");
     assert!(!left.contains("/state/monitor."), "{left}");
 
-    // 5. Installed anew, it knows the backups.
+    // 5. Installed again, moyai knows the backups.
     let again = run(&format!("dpkg -i {package} >/dev/null; moyai run backups blog")).ok();
     assert!(again.lines().any(|line| line.starts_with("blog")), "{again}");
 }

@@ -1,14 +1,16 @@
-//! The plan of each shipped script, pasted on an equal host, leaves what the run leaves. `$MOYAI_PLAN` chooses the
-//! scripts that have this text in their line.
+//! The pasted plan of each built-in script has the same effect on an equal host as its run. `$MOYAI_PLAN` selects the
+//! scripts whose line contains this text.
 
 use crate::common::World;
 use crate::host::Host;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What a script can change. Not in it, because it is never the same on two hosts: ids, addresses, dates and
-/// times, and checksums and sizes of archives, which hold times. Not in it, because moyai keeps it for itself and a plan has no line for it: the state directory (the
-/// record of backups and verifications, the reports that wait, what is known of sites) but for the backups in it.
+/// Prints everything that a script can change, except:
+/// - values that differ between hosts: ids, addresses, dates, times, and checksums and sizes of archives, which contain
+/// times;
+/// - moyai's state directory, for which plans have no lines (records of backups and verifications, waiting reports,
+/// site states). The backups in it are included.
 const STATE: &str = r#"
 cd "$MOYAI_SCRIPTS/.."
 {
@@ -44,7 +46,7 @@ cd "$MOYAI_SCRIPTS/.."
     s/20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9:]{5,8}([+][0-9:]{5})?/DATE/g; s/20[0-9]{6}-[0-9]{6}/STAMP/g'
 "#;
 
-/// A host with two containers, a volume, two sites and a program that gets reports.
+/// Creates a host with two containers, a volume, two sites and a program that receives reports.
 fn host() -> Host {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL -v data:/data -e KEY=value --restart on-failure:3");
@@ -62,7 +64,7 @@ fn host() -> Host {
     host
 }
 
-/// What the two hosts differ in, a line each: `-` the run, `+` the plan.
+/// Returns the differences of the two hosts: `-` the run, `+` the plan.
 fn unlike(ran: &str, pasted: &str) -> String {
     let differs = |one: &str, other: &str, mark: &str| -> Vec<String> {
         let all: Vec<&str> = other.lines().collect();
@@ -71,14 +73,14 @@ fn unlike(ran: &str, pasted: &str) -> String {
     [differs(ran, pasted, "-"), differs(pasted, ran, "+")].concat().join("\n")
 }
 
-/// A script with its arguments, what happened before, and what has to succeed after its pasted plan.
+/// A script with its arguments, the preparation, and a command that must succeed after the pasted plan.
 struct Case(&'static str, &'static str, &'static str);
 
-/// A backup by a plan is one that can be restored, once it is in moyai's record.
+/// A planned backup can be restored once it is in moyai's record.
 const USABLE: &str =
     "\"$moyai\" run backups --adopt && \"$moyai\" run backups --check && \"$moyai\" run restore web --volumes";
 
-/// `web` is of an image for which a registry on this host has a newer one.
+/// Gives `web` an image for which a local registry has a newer version.
 const NEWER: &str = "mkdir -p registry; printf 'version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: %s\nhttp:\n  addr: 127.0.0.1:5000\n' $PWD/registry >registry.yml
     docker-registry serve registry.yml >registry.log 2>&1 & wait_for curl -s -o /dev/null http://localhost:5000/v2/
     docker rm -f web; tar -C image -c . >image.tar
@@ -142,7 +144,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("demo", "its plan is one line, which starts the demo on a private host of its own"),
 ];
 
-/// Runs one case; a difference as text.
+/// Runs one case and returns the difference as text.
 fn difference(Case(words, before, after): &Case) -> Option<String> {
     let mut results = Vec::new();
     let mut plan = String::new();
@@ -153,7 +155,7 @@ fn difference(Case(words, before, after): &Case) -> Option<String> {
             let state = host.sh(STATE).ok();
             let dry = host.script(&format!("-n {words}"));
             let now = host.sh(STATE).ok();
-            // `monitor` fails of what it found, not of what it did.
+            // `monitor` may fail because a site is down.
             if now != state || (dry.code != 0 && *words != "monitor") {
                 return Some(format!("{words} ({before}): -n: {dry:?}\n{}", unlike(&state, &now)));
             }
@@ -180,7 +182,7 @@ fn difference(Case(words, before, after): &Case) -> Option<String> {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_plan_of_each_shipped_script_pasted_on_an_equal_host_leaves_what_the_run_leaves() {
+fn pasted_plans_of_built_in_scripts_do_what_their_runs_do() {
     let list = World::new().moyai(["list", "--scripts", "/nowhere"]).ok();
     let names: Vec<&str> =
         list.lines().filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next()).collect();

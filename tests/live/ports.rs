@@ -1,18 +1,18 @@
-//! Ports of bash scripts that need Docker: `tests/ports/docker/NAME.sh` and `NAME.rhai` on equal private hosts.
-//! They must print the same, exit with the same code and leave the same containers, images and files; under `-n`
-//! the port changes nothing.
+//! Ports of bash scripts that need Docker: `tests/ports/docker/NAME.sh` and `NAME.rhai` on equal private hosts. They
+//! must print the same, exit with the same code and leave the same containers, images and files. Under `-n` the port
+//! changes nothing.
 
 use crate::common::Gave;
 use crate::host::Host;
 use std::path::Path;
 
-/// Prints what a script may have changed.
+/// Prints everything that a script may have changed.
 const STATE: &str = r#"docker ps --all --format '{{.Names}} {{.State}}' | sort
 docker images --format '{{.Repository}}:{{.Tag}}' | sort
 docker inspect --format '{{.Name}} {{.State.StartedAt}}' $(docker ps --all --quiet) | sort >/opt/started
 cd /opt && find out -type f 2>/dev/null | sort | while read -r f; do echo "$f"; gzip -dc "$f" | tar -tf - | sort; done"#;
 
-/// A host as these lines of bash make it.
+/// Creates a host and prepares it with these bash lines.
 fn prepared(setup: &str) -> Host {
     let mut host = Host::new();
     host.sh(setup).ok();
@@ -23,7 +23,7 @@ fn state(host: &mut Host) -> String {
     host.sh(STATE).ok()
 }
 
-/// When each container was started last.
+/// Returns the last start time of each container.
 fn started(host: &mut Host) -> String {
     host.sh("cat /opt/started").ok()
 }
@@ -49,7 +49,7 @@ fn same(name: &str, setup: &str, args: &str) -> Gave {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_port_that_cleans_containers_removes_what_its_bash_script_removes() {
+fn a_container_cleanup_port_removes_what_its_bash_script_removes() {
     let setup = "docker run --name old base:1 /bin/busybox true; docker run --name kept --label keep=yes base:1 /bin/busybox true
         docker run -d --name up --stop-signal KILL base:1 /bin/busybox sleep 999
         docker run --name changed base:1 /bin/busybox touch /new; docker commit changed base:2; docker commit changed base:2";
@@ -60,7 +60,7 @@ fn a_port_that_cleans_containers_removes_what_its_bash_script_removes() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_port_that_restarts_unhealthy_containers_restarts_the_same_ones_and_gives_up_at_the_limit() {
+fn a_port_restarts_the_same_unhealthy_containers_up_to_the_limit() {
     let setup = "for name in one two; do
             docker run -d --name $name --stop-signal KILL --health-cmd '/bin/busybox false' --health-interval 1s --health-retries 1 base:1 /bin/busybox sleep 999
         done
@@ -76,7 +76,7 @@ fn a_port_that_restarts_unhealthy_containers_restarts_the_same_ones_and_gives_up
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_port_that_exports_data_writes_the_same_archives_and_goes_on_after_one_that_fails() {
+fn a_data_export_port_writes_the_same_archives_despite_a_failure() {
     let setup = "for name in web db; do
             docker run -d --name $name --label export=yes --stop-signal KILL base:1 /bin/busybox sleep 999
             docker exec $name /bin/busybox --install -s /bin
@@ -92,7 +92,7 @@ fn a_port_that_exports_data_writes_the_same_archives_and_goes_on_after_one_that_
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn compare_records_what_both_would_do_with_docker_and_does_none_of_it() {
+fn compare_records_docker_calls_of_both_scripts_without_running_them() {
     let mut host = prepared("docker run -d --name web --stop-signal KILL base:1 /bin/busybox sleep 999");
     let text = "#!/bin/bash\nset -e\necho start >/opt/note\ndocker stop \"$1\" >/dev/null\ndocker rm \"$1\" >/dev/null\necho done\n";
     std::fs::write(host.path("scripts/clean.sh"), text).unwrap();

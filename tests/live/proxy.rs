@@ -1,4 +1,4 @@
-//! nginx and the names it uses, on hosts as people have them.
+//! nginx and the names that it uses, on typical hosts.
 
 use crate::common::read;
 use crate::host::Host;
@@ -8,7 +8,7 @@ const QUICK: &str = "--stop-signal KILL";
 const REPLICA: &str = "--network shop_default --network-alias web --network-alias w --label com.docker.compose.project=shop --label com.docker.compose.service=web";
 
 impl Host {
-    /// A container that answers on port 8080 with one short page.
+    /// Starts a container that answers on port 8080 with one short page.
     fn page(&mut self, name: &str, options: &str) {
         self.sh(&format!(
             "docker run --detach {QUICK} --name {name} {options} base:1 /bin/sh -c 'echo it works >/index.html; exec /bin/busybox httpd -f -p 8080 -h /'"
@@ -26,7 +26,7 @@ impl Host {
         self.until(30, &format!("[ \"$({ask})\" = {status} ]"));
     }
 
-    /// Gives a container another address, and its old one to somebody else.
+    /// Gives a container another address, and its old one to another container.
     fn moves(&mut self, name: &str, taker: &str) {
         self.sh(&format!("docker stop {name}")).ok();
         self.run(taker, QUICK);
@@ -36,7 +36,7 @@ impl Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_rollout_of_a_scaled_service_loses_no_request() {
+fn rolling_out_a_scaled_service_loses_no_request() {
     let mut host = Host::new();
     host.sh("docker network create shop_default").ok();
     for number in [1, 2] {
@@ -44,7 +44,7 @@ fn a_rollout_of_a_scaled_service_loses_no_request() {
     }
     host.site("web");
     host.site("w");
-    // Which worker has sent a request to which replica, and with what result.
+    // Logs which worker sent a request to which replica, and the result.
     host.sh(r"sed -i 's|^http {|&\nlog_format seen '\''$pid $upstream_addr $upstream_status'\''; access_log /run/seen seen;|' /etc/nginx/nginx.conf; sed -i '/access_log \/var/d' /etc/nginx/nginx.conf").ok();
     let shipped = include_str!("../../scripts/rules.rhai");
     let rules: String =
@@ -58,7 +58,7 @@ fn a_rollout_of_a_scaled_service_loses_no_request() {
     for turn in 0..20 {
         let name = format!("shop-web-{}", turn % 2 + 1);
         host.sh(&format!("docker restart --time 0 {name} && wc -l </run/seen >lines")).ok();
-        // A rollout goes on when the new one serves. Each worker finds that out for itself.
+        // A rollout continues when the new replica serves. Each worker finds that out separately.
         host.until(
             60,
             &format!(
@@ -75,10 +75,10 @@ fn a_rollout_of_a_scaled_service_loses_no_request() {
     assert!(all.len() > 100 && lost.is_empty(), "{} of {}: {lost:?}", lost.len(), all.len());
 }
 
-/// A rollout stops one replica as soon as the other is back. nginx must not be without both.
+/// A rollout stops one replica as soon as the other returns. nginx must always have one of them.
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_replica_that_is_back_before_the_reload_keeps_its_address() {
+fn a_replica_that_returns_before_the_reload_keeps_its_address() {
     let mut host = Host::new();
     host.sh("docker network create shop_default").ok();
     for number in [1, 2] {
@@ -88,7 +88,7 @@ fn a_replica_that_is_back_before_the_reload_keeps_its_address() {
     host.script("hosts-sync").ok();
     host.answers("web", "200");
     host.sh("docker stop shop-web-1").ok();
-    // The run has listed the containers when it needs nginx for the first time.
+    // The run has listed the containers before it first needs nginx.
     host.sh(
         "real=$(command -v nginx)
          printf '#!/bin/sh\\n[ \"$1\" != -V ] || { touch /run/listed; until [ -e /run/go ]; do sleep 0.1; done; }\\nexec %s \"$@\"\\n' $real >/usr/local/sbin/nginx
@@ -101,7 +101,7 @@ fn a_replica_that_is_back_before_the_reload_keeps_its_address() {
     host.sh("touch /run/go").ok();
     host.until(60, "[ -s done ]");
     assert_eq!(read(host.path("done")), "0\n", "{}", read(host.path("sync.log")));
-    // The other one is stopped now. A reset is an end that needs no time-out.
+    // The other replica is stopped now. A reset avoids waiting for a time-out.
     host.sh("iptables -I OUTPUT -p tcp -d $(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' shop-web-2) -j REJECT --reject-with tcp-reset").ok();
     let load = "for _ in $(seq 20); do curl -s -o /dev/null -w '%{http_code}\\n' --max-time 30 -H 'Host: web.test' http://127.0.0.1:8088/index.html; done | sort | uniq -c";
     assert_eq!(host.sh(load).ok().trim(), "20 200", "{}", read(host.path("sync.log")));
@@ -109,7 +109,7 @@ fn a_replica_that_is_back_before_the_reload_keeps_its_address() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_name_moves_to_the_network_that_its_container_is_in_now() {
+fn a_name_follows_its_container_to_another_network() {
     let mut host = Host::new();
     host.run("web", QUICK);
     let shipped = include_str!("../../scripts/rules.rhai");
@@ -126,9 +126,9 @@ fn a_name_moves_to_the_network_that_its_container_is_in_now() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_network_that_the_host_cannot_reach_gives_no_address_where_another_does() {
+fn reachable_networks_are_preferred_for_addresses() {
     let mut host = Host::new();
-    // As `inhibit_ipv4` leaves it, on a Docker that does not know that option.
+    // The result of `inhibit_ipv4`, on a Docker that lacks that option.
     host.sh("docker network create -o com.docker.network.bridge.name=hidden0 a-hidden && ip addr flush dev hidden0")
         .ok();
     let isolated =
@@ -144,7 +144,7 @@ fn a_network_that_the_host_cannot_reach_gives_no_address_where_another_does() {
         host.sh(&format!("docker network connect bridge both-{network}")).ok();
         host.run(&format!("only-{network}"), &format!("{QUICK} --network {network}"));
     }
-    // An internal network has an address of the host's.
+    // An internal network has an address on the host.
     host.page("inside", "--network a-internal");
     let gave = host.script("hosts-sync");
     for network in networks {
@@ -161,7 +161,7 @@ fn a_network_that_the_host_cannot_reach_gives_no_address_where_another_does() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn containers_that_no_site_needs_reload_nothing() {
+fn containers_without_a_site_cause_no_reload() {
     let mut host = Host::new();
     host.page("web", "");
     host.run("job", QUICK);
@@ -186,7 +186,7 @@ fn containers_that_no_site_needs_reload_nothing() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_nginx_that_does_not_detach_is_left_running() {
+fn an_nginx_in_the_foreground_is_left_running() {
     for line in ["daemon off;", "master_process off;"] {
         let mut host = Host::new();
         host.page("web", "");
@@ -204,9 +204,9 @@ fn an_nginx_that_does_not_detach_is_left_running() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_nginx_that_somebody_stopped_stays_down_and_one_that_died_does_not() {
+fn a_stopped_nginx_stays_down_and_a_crashed_one_is_started() {
     let mut host = Host::new();
-    // No site needs a container: nginx is not ours to start.
+    // No site needs a container, so moyai must not start nginx.
     host.page("web", "");
     host.script("hosts-sync").ok();
     host.sh("stopped").ok();
@@ -219,7 +219,7 @@ fn an_nginx_that_somebody_stopped_stays_down_and_one_that_died_does_not() {
     let gave = host.script("hosts-sync");
     assert_eq!(gave.err, "warning: nginx is down and stays down: it was stopped; `nginx` starts it\n");
     assert_eq!(gave.ok(), "+ 172.17.0.3 other\n");
-    // Once; and a test of the configuration leaves an empty pid file.
+    // Reported once. A configuration test leaves an empty pid file.
     host.sh("nginx -t").ok();
     let gave = host.script("hosts-sync");
     assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 0));
@@ -234,7 +234,7 @@ fn an_nginx_that_somebody_stopped_stays_down_and_one_that_died_does_not() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_old_worker_that_never_ends_is_no_failed_reload() {
+fn an_old_worker_that_never_ends_does_not_fail_the_reload() {
     let mut host = Host::new();
     host.page("web", "");
     host.site("web");
@@ -244,7 +244,7 @@ fn an_old_worker_that_never_ends_is_no_failed_reload() {
     assert!(host.script("hosts-sync").ok().contains("+ 172.17.0.3 web\n"));
     host.answers("web", "200");
     let now = host.sh("workers").ok();
-    // It is done, and not due again.
+    // The reload is done and not due again.
     assert_eq!(host.script("hosts-sync").ok(), "");
     assert_eq!(host.moyai("print(nginx::older_than(\"/etc/hosts\"));").ok(), "false\n");
     assert_eq!(host.sh("workers").ok(), now);
@@ -253,7 +253,7 @@ fn an_old_worker_that_never_ends_is_no_failed_reload() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_silent_name_server_costs_one_limit_after_the_living_names_are_written() {
+fn a_silent_name_server_delays_only_the_reload_by_one_time_limit() {
     let mut host = Host::new();
     host.page("web", "");
     host.site("web");
@@ -270,7 +270,7 @@ fn a_silent_name_server_costs_one_limit_after_the_living_names_are_written() {
     assert_eq!((asked.matches("begin").count(), asked.matches("late").count()), (20, 0), "{asked}");
     host.answers("web", "200");
     host.answers("ghost7", "502");
-    // It is not asked again at once.
+    // The name is not queried again at once.
     host.sh("rm /run/asked; docker stop web").ok();
     host.script("hosts-sync").ok();
     assert_eq!(host.sh("grep -c begin /run/asked").ok(), "1\n", "only about web");

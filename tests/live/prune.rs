@@ -1,8 +1,8 @@
-//! `prune`: images that nothing needs go, backups stay.
+//! `prune`: unused images are removed, backups stay.
 
 use crate::host::Host;
 
-/// A host with a running and a stopped container, a backup, its base, and images that nothing uses.
+/// Creates a host with a running and a stopped container, a backup, its base, and unused images.
 fn host() -> Host {
     let mut host = Host::new();
     host.sh("for tag in site:1 free:1 free:2 stopped:1; do echo $tag >image/tag; tar -C image -c . | docker import - $tag; done
@@ -17,7 +17,7 @@ const IMAGES: &str = "docker images --format '{{.Repository}}:{{.Tag}}' | sort |
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_nothing_needs_goes_and_backups_their_base_and_images_of_containers_stay() {
+fn prune_removes_unused_images_and_keeps_backups_bases_and_used_images() {
     let mut host = host();
     let before = host.sh(IMAGES).ok();
     assert_eq!(host.script("prune").ok(), "", "all are younger than a week");
@@ -32,16 +32,16 @@ fn what_nothing_needs_goes_and_backups_their_base_and_images_of_containers_stay(
     assert_eq!(host.sh("docker volume ls -q | wc -l").ok(), "2\n", "a volume goes only when it is asked for");
     host.script("prune --keep 1s --volumes").ok();
     assert_eq!(host.sh("docker volume ls -q").ok(), "named\n");
-    // A backup is still good.
+    // A backup is still valid.
     assert!(host.script("backups --check").ok().contains("web        Mon"));
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn backups_that_somebody_else_has_pruned_are_reported() {
+fn backups_removed_by_a_foreign_prune_are_reported() {
     let mut host = host();
     assert!(host.sh("\"$moyai\" doctor").out.contains("backups     2 images, all present"));
-    // As the guide says.
+    // The guide's command.
     host.sh("docker image prune --all --force --filter label!=moyai.container").ok();
     assert!(host.script("backups").ok().contains("Tue"));
     host.sh("docker image prune --all --force").ok();
@@ -58,7 +58,7 @@ fn backups_that_somebody_else_has_pruned_are_reported() {
     );
     host.script("status --file /opt/page.html").failed(1);
     assert!(host.sh("cat /opt/page.html").ok().contains("is gone: it cannot be restored"));
-    // The next backup does not hide it; a backup of that name does, and so does a word of the user.
+    // The next backup does not hide the loss. A backup with that name does, and so does an explicit command.
     host.sh("tar -C image -c . | docker import - base:1; docker run -d --name web --stop-signal KILL base:1 /bin/busybox sleep 900").ok();
     host.script("backup web --tag Tue").ok();
     let gave = host.script("backups web");

@@ -1,12 +1,11 @@
-//! Runs on a real host as files: recorded there, played back here, where there is no Docker.
+//! Runs on a real host as files: recorded there and replayed here, where there is no Docker.
 
 use crate::common::{Gave, gave, read};
 use crate::host::Host;
 use std::process::Command;
 
 impl Host {
-    /// Records a script on the host, and plays it back outside of it: no program, no state, nothing
-    /// that may be written.
+    /// Records a script on the host and replays it outside, without programs, state or write access.
     fn twice(&mut self, words: &str) -> (Gave, Gave) {
         let recorded = self.script(&format!("--record tape {words}"));
         (recorded, self.replay(words))
@@ -22,7 +21,7 @@ impl Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_ran_on_a_host_is_played_back_where_there_is_no_docker() {
+fn recordings_are_replayed_without_docker() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL --memory 64m -v data:/data");
     host.run("gone", "--stop-signal KILL");
@@ -43,7 +42,7 @@ fn what_ran_on_a_host_is_played_back_where_there_is_no_docker() {
         "report",
     ] {
         let (recorded, replayed) = host.twice(words);
-        // A record has no place: what a script says is the same, where it stands as well.
+        // A recording is independent of its directory: output, messages and lines are the same.
         assert_eq!((&replayed.out, replayed.code), (&recorded.out, recorded.code), "{words}: {}", replayed.err);
         assert_eq!(replayed.err, recorded.err, "{words}");
         assert_eq!(
@@ -58,7 +57,7 @@ fn what_ran_on_a_host_is_played_back_where_there_is_no_docker() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_script_that_asks_something_else_is_stopped_where_it_does() {
+fn a_replay_stops_at_a_query_that_was_not_recorded() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL");
     host.twice("hosts-sync").0.ok();

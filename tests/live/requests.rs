@@ -1,4 +1,4 @@
-//! What moyai reads in nginx's configuration, against what a real nginx does with it.
+//! moyai's reading of nginx configurations, compared with the behaviour of a real nginx.
 
 use crate::host::Host;
 
@@ -6,34 +6,34 @@ fn conf(host: &mut Host, name: &str, text: &str) {
     host.sh(&format!("cat >/etc/nginx/conf.d/{name}.conf <<'E'\n{text}\nE")).ok();
 }
 
-/// A healthy site that must stay up: its status.
+/// Returns the status of a healthy site that must stay up.
 fn healthy(host: &mut Host) -> String {
     host.sh("curl -s -o /dev/null -w '%{http_code}' --max-time 5 -H 'Host: healthy.test' http://127.0.0.1:8099/").out
 }
 
-/// It needs a container, or moyai would not start nginx.
+/// This site needs a container, otherwise moyai would not start nginx.
 const HEALTHY: &str = "server { listen 8099; server_name healthy.test; location / { return 200 ok; }
 location /blog { proxy_pass http://blog; } }";
 
-/// Ends nginx as a crash or a power cut does: one that an admin stopped is not started. Then changes its files.
+/// Kills nginx like a crash or a power cut, because one stopped by an admin is not started. Then changes its files.
 fn crash(host: &mut Host, change: &str) {
     host.sh(&format!("[ ! -s /run/nginx.pid ] || kill -9 $(pgrep -x nginx); {change}")).ok();
     host.until(20, "! pgrep -x nginx");
     conf(host, "healthy", HEALTHY);
 }
 
-/// Checks that `ghost`, which only this text needs, keeps nginx down until hosts-sync runs, and is held until
-/// the text is gone.
+/// Checks that `ghost`, which only this text needs, keeps nginx down until hosts-sync runs, and is held until the text
+/// is removed.
 fn holds(host: &mut Host, text: &str, remove: &str) {
     assert!(host.sh("nginx -t").failed(1).contains("host not found in"), "{text}");
     host.script("hosts-sync").ok();
-    // It runs, and would start again after a reboot.
+    // nginx runs, and would start again after a reboot.
     host.sh("nginx -t").ok();
     assert_eq!(healthy(host), "200", "{text}");
     let hosts = host.sh("cat /etc/hosts").ok();
     let held = if text.contains("listen ghost") { "127.255.255.254 ghost" } else { "255.255.255.255 ghost" };
     assert!(hosts.contains(held), "{text}: {hosts}");
-    // It stays as it is.
+    // Nothing changes.
     let again = host.script("hosts-sync");
     assert_eq!(again.code, 0, "{text}: {}", again.err);
     assert!(!again.out.contains("+ ") && !again.out.contains("- "), "{text}: {}", again.out);
@@ -45,7 +45,7 @@ fn holds(host: &mut Host, text: &str, remove: &str) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_name_in_any_directive_that_resolves_it_keeps_no_other_site_down() {
+fn a_missing_name_in_any_directive_keeps_no_other_site_down() {
     let mut host = Host::new();
     host.run("blog", "--stop-signal KILL");
     host.sh("openssl req -x509 -newkey rsa:2048 -nodes -keyout /etc/k -out /etc/c -days 2 -subj /CN=x").ok();
@@ -74,7 +74,7 @@ fn a_name_in_any_directive_that_resolves_it_keeps_no_other_site_down() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_name_in_any_module_that_resolves_it_keeps_no_other_site_down() {
+fn a_missing_name_in_any_module_keeps_no_other_site_down() {
     let mut host = Host::new();
     host.run("blog", "--stop-signal KILL");
     crate::corpus::modules(&mut host);
@@ -118,11 +118,11 @@ fn a_name_in_any_module_that_resolves_it_keeps_no_other_site_down() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_directive_that_nobody_has_thought_of_costs_one_test() {
+fn an_unknown_directive_with_a_name_costs_one_configuration_test() {
     let mut host = Host::new();
     host.run("blog", "--stop-signal KILL");
     conf(&mut host, "healthy", HEALTHY);
-    // To moyai this is a directive without an address; this nginx resolves the names in it.
+    // moyai does not know that this directive resolves names, but this nginx does.
     conf(&mut host, "new", "server { listen 8081; set $frobnicate \"ghost:1 spirit\"; }");
     let wrapper = r#"#!/bin/sh
 [ "$1" = -V ] || for name in $(cat /etc/needs); do
@@ -139,13 +139,13 @@ exec /usr/sbin/nginx "$@""#;
     assert_eq!(healthy(&mut host), "200");
     let again = host.script("hosts-sync").ok();
     assert!(!again.contains("+ ") && !again.contains("- "), "they stay: {again}");
-    // The container comes, and has its own address.
+    // The container starts and gets its own address.
     host.run("ghost", "--stop-signal KILL");
     let out = host.script("hosts-sync").ok();
     assert!(out.contains("+ 172.17.0.3 ghost\n") && !out.contains("255 spirit"), "{out}");
     host.sh("rm /etc/nginx/conf.d/new.conf; echo ghost >/etc/needs").ok();
     assert!(host.script("hosts-sync").ok().contains("- 255.255.255.255 spirit\n"));
-    // Another mistake is nginx's own sentence, and holds nothing.
+    // Another error is reported with nginx's message and holds no name.
     conf(&mut host, "bad", "bogus on;");
     host.sh("docker stop blog").ok();
     assert!(host.script("hosts-sync").failed(1).contains("unknown directive \"bogus\""));
@@ -153,7 +153,7 @@ exec /usr/sbin/nginx "$@""#;
 
 const NAMES: [&str; 7] = ["app", "png", "exact", "fixed", "deep", "inner", "pool"];
 
-/// A host where each of these names is a server of its nginx that answers with its name.
+/// Creates a host whose nginx has a server for each of [`NAMES`]. Each answers with its name.
 fn answering() -> Host {
     let mut host = Host::new();
     let mut servers = String::new();
@@ -181,7 +181,7 @@ fn compare(host: &mut Host, text: &str, urls: &[String]) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_request_goes_where_moyai_says() {
+fn moyai_predicts_where_a_request_goes() {
     let mut host = answering();
     for (server, paths) in [
         (
@@ -225,7 +225,7 @@ fn a_request_goes_where_moyai_says() {
             "/site/a /site/b",
         ),
         ("location / { return 302 /app/; } location /app/ { proxy_pass http://app; }", "/"),
-        // The first of two patterns, and those that a prefix with `^~` keeps out.
+        // The first of two patterns, and patterns excluded by a prefix with `^~`.
         (
             r"location ~ ^/a { proxy_pass http://app; } location ~* ^/A.*\.PNG$ { proxy_pass http://png; }
               location ^~ /b/ { proxy_pass http://fixed; location ~ \.png$ { proxy_pass http://inner; } location = /b/x { proxy_pass http://exact; } }
@@ -238,7 +238,7 @@ fn a_request_goes_where_moyai_says() {
              location ^~ /three/ { proxy_pass http://fixed; } location /four/ { root /srv; }",
             "/one /one/ /two /two/ /three /four",
         ),
-        // After `last` the server's rewrites do not come again; after a redirect inside they do.
+        // After `last`, the server's rewrites do not run again. After an internal redirect they do.
         (
             "rewrite ^/old$ /new; location /new { proxy_pass http://png; } location /old { proxy_pass http://app; }
              location /x { rewrite ^ /old last; } location /y { try_files /none /old; } location /z { error_page 404 = /old; return 404; }",
@@ -298,7 +298,7 @@ fn a_request_goes_where_moyai_says() {
         let urls: Vec<String> = paths.split(' ').map(|path| format!("http://site.test:8081{path}")).collect();
         compare(&mut host, &text, &urls);
     }
-    // What the http block says counts in every server.
+    // Directives in the http block apply to every server.
     host.sh("touch /srv/index.php; sed -i 's/^http {/&\\nindex index.php; error_page 403 = @app; recursive_error_pages on;/' /etc/nginx/nginx.conf").ok();
     let text = r"server { listen 8081; root /srv; location ~ \.php$ { proxy_pass http://app; } location /a/ { index x.html; }
                  location /b/ { error_page 403 @png; return 403; } location /c/ { return 403; } location @app { proxy_pass http://inner; } location @png { proxy_pass http://png; } }";
@@ -308,7 +308,7 @@ fn a_request_goes_where_moyai_says() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_name_belongs_to_the_server_that_nginx_chooses() {
+fn moyai_picks_the_server_block_that_nginx_chooses() {
     let mut host = answering();
     host.sh("printf '127.0.0.1 nobody.jp\n192.0.2.1 away.jp\n' >>/etc/hosts").ok();
     let server = |listen: &str, names: &str, to: &str| {
@@ -346,13 +346,13 @@ fn a_name_belongs_to_the_server_that_nginx_chooses() {
         "localhost:8083",
     ];
     compare(&mut host, &text.concat(), &urls.map(|url| format!("http://{url}/")));
-    // The default server of this host does not answer for a name that leads elsewhere.
+    // This host's default server does not answer for a name with another address.
     assert_eq!(host.moyai("print(nginx::sites_of([\"http://away.jp:8081/\"])[0].len());").ok(), "0\n");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn every_proxied_path_is_asked_and_every_upstream_that_waits_is_reported() {
+fn every_proxied_path_is_requested_and_every_waiting_upstream_reported() {
     let mut host = Host::new();
     host.sh("docker run --detach --stop-signal KILL --name blog base:1 /bin/busybox httpd -f -p 80 -h /bin").ok();
     conf(
@@ -383,7 +383,7 @@ location /secret { auth_basic x; auth_basic_user_file /etc/none; proxy_pass http
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_sites_are_one_array_of_json() {
+fn sites_are_printed_as_one_json_array() {
     let mut host = Host::new();
     host.run("blog", "--stop-signal KILL");
     conf(
@@ -397,7 +397,7 @@ location / { proxy_pass http://blog:8080; }
 location ~ \.php$ { fastcgi_pass php:9000; } }
 server { listen 80 default_server; return 444; }",
     );
-    // nginx does not take it without a certificate, but the names are written.
+    // nginx refuses it without a certificate, but the names are written.
     host.script("hosts-sync").failed(1);
     let text = host.script("site list --json").ok();
     let servers: serde_json::Value = serde_json::from_str(&text).unwrap();

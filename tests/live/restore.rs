@@ -1,11 +1,11 @@
-//! `restore` and `maintain` against a real engine.
+//! `restore` and `maintain` against a real Docker daemon.
 
 use crate::common::Gave;
 use crate::host::{Host, KILLER, kills};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// One that a stop does not have to wait for.
+/// Makes the container stop at once.
 const QUICK: &str = "--stop-signal KILL";
 
 /// Options of `docker run`, each a line of bash words.
@@ -104,22 +104,22 @@ const OPTIONS: &[&str] = &[
     "--workdir /bin",
 ];
 
-/// What a container is made of, without what must differ: ids, times, and of volumes without a name
-/// only where they are asked for. The names of the fields are docker's.
+/// Returns a container's properties, except those that must differ: ids, times, and generated volume names that nobody
+/// requested. Field names are docker's.
 pub fn made_of(host: &mut Host, name: &str) -> Value {
     let text = host.sh(&format!("docker container inspect {name}")).ok();
     let full: Value = serde_json::from_str(&text).unwrap();
     let mut full = full[0].clone();
     let id = full["Id"].as_str().unwrap()[..12].to_owned();
     let config = full["Config"].as_object_mut().unwrap();
-    // The image is the backup, whose labels it has.
+    // The image is the backup, which has labels of its own.
     config.remove("Image");
-    let told = ["moyai.container", "moyai.time", "moyai.version"];
+    let own_labels = ["moyai.container", "moyai.time", "moyai.version"];
     if let Some(labels) = config["Labels"].as_object_mut() {
-        labels.retain(|name, _| !told.contains(&&**name));
+        labels.retain(|name, _| !own_labels.contains(&&**name));
     }
-    // Whether a client is attached from the start, and with it what becomes of the input: what
-    // `docker create` writes there by itself, which `docker::recipe(...).changed` tells.
+    // Whether a client was attached at the start, and how input is handled. `docker create` sets these fields by
+    // itself. `docker::recipe(...).changed` lists them.
     for field in ["AttachStderr", "AttachStdin", "AttachStdout", "StdinOnce"] {
         config.remove(field);
     }
@@ -134,20 +134,20 @@ pub fn made_of(host: &mut Host, name: &str) -> Value {
         list
     };
     let host = full["HostConfig"].as_object_mut().unwrap();
-    // A volume without a name of its own is asked for by the one that it got.
+    // An anonymous volume is requested by its generated name.
     host["Binds"] = host["Binds"].as_array().into_iter().flatten().filter(|bind| named(bind)).cloned().collect();
     for mount in host.get_mut("Mounts").and_then(Value::as_array_mut).into_iter().flatten() {
         if mount["Source"].as_str().is_some_and(hex) {
             mount.as_object_mut().unwrap().remove("Source");
         }
     }
-    // The client and the engine keep these in no order.
+    // Docker returns these in random order.
     for field in ["Binds", "Links"] {
         host[field] = sorted(&host[field]).into();
     }
-    // Of the new one's client, not of the container.
+    // A property of the new client, not of the container.
     host.remove("ConsoleSize");
-    // A client leaves out what is empty, or writes an empty list.
+    // Clients omit an empty value or write an empty list.
     let is_empty = |value: &Value| value.is_null() || value == &json!([]) || value == &json!({});
     host.retain(|_, value| !is_empty(value));
     for mount in host.get_mut("Mounts").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -156,7 +156,7 @@ pub fn made_of(host: &mut Host, name: &str) -> Value {
     if host["RestartPolicy"]["Name"] == "no" {
         host["RestartPolicy"]["Name"] = "".into();
     }
-    // docker's client writes `NET_ADMIN` with its prefix, compose does not.
+    // docker's client adds the prefix to `NET_ADMIN`, compose does not.
     for name in ["CapAdd", "CapDrop"] {
         for capability in host.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten() {
             *capability = capability.as_str().unwrap().trim_start_matches("CAP_").into();
@@ -176,7 +176,7 @@ pub fn made_of(host: &mut Host, name: &str) -> Value {
         end.insert("Aliases".to_owned(), aliases);
         end.retain(|_, value| !is_empty(value));
     }
-    // The engine shares one that is asked for by a name among containers of SELinux.
+    // With SELinux, Docker shares a volume that is requested by name between containers.
     for mount in full["Mounts"].as_array_mut().into_iter().flatten() {
         if mount["Name"].as_str().is_some_and(hex) {
             mount.as_object_mut().unwrap().remove("Mode");
@@ -205,7 +205,7 @@ impl Host {
         self.sh(&format!("docker container inspect --format '{field}' {container}")).ok().trim().to_owned()
     }
 
-    /// The names of all containers, sorted; dates of restores as DATE.
+    /// Returns the names of all containers, sorted. Dates of restores become DATE.
     fn names(&mut self) -> Vec<String> {
         let names = self.sh("docker ps --all --format '{{.Names}}' | sed -E 's/[0-9]{8}-[0-9]{6}$/DATE/' | sort").ok();
         names.lines().map(str::to_owned).collect()
@@ -215,7 +215,7 @@ impl Host {
         self.sh(&format!("\"$moyai\" run restore {words}"))
     }
 
-    /// A container of the image `site:1` that serves a page with the word `welcome` at its port 80.
+    /// Starts a container of the image `site:1` that serves a page with the word `welcome` on its port 80.
     fn welcome(&mut self, name: &str, options: &str) {
         self.sh(&format!(
             "mkdir -p image/www && echo welcome >image/www/index.html && echo 'exec busybox httpd -f -h /www' >image/start
@@ -225,8 +225,7 @@ impl Host {
         .ok();
     }
 
-    /// A backup of the container `web`, made now, in which a file is another one; one without content
-    /// cannot be started.
+    /// Makes a backup of the container `web` in which a file is replaced. With empty content it cannot be started.
     fn broken_backup(&mut self, tag: &str, file: &str, content: &str) {
         let mode = if file == "start" { 755 } else { 644 };
         self.sh(&format!(
@@ -237,7 +236,7 @@ impl Host {
     }
 }
 
-/// The world that the options need.
+/// The environment that the options need.
 const WORLD: &str = "mkdir -p /opt/bound /opt/with,comma
     read -r major minor <<<\"$(head -1 -q /sys/block/*/dev | head -1 | tr : ' ')\"; mount -t tmpfs none /dev/shm; mknod /dev/shm/disk b $major $minor
     docker network create --subnet 10.77.0.0/16 back; docker network create --subnet 10.78.0.0/16 side
@@ -248,13 +247,13 @@ const WORLD: &str = "mkdir -p /opt/bound /opt/with,comma
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_container_with_every_option_comes_back_as_it_was_and_so_it_does_again() {
+fn a_container_with_every_option_can_be_restored_repeatedly() {
     assert!(OPTIONS.len() >= 60, "{}", OPTIONS.len());
     let mut host = Host::new();
     host.sh(WORLD).ok();
     host.with_each_client(|host| {
         let mut options = OPTIONS.join(" ");
-        // Newer clients say the address where this engine does not know it yet.
+        // Newer clients send the address, which this daemon does not know yet.
         if host.sh("docker --version").ok().contains("version 20.") {
             options += " --mac-address 02:42:0a:4d:00:63";
         }
@@ -270,7 +269,7 @@ fn a_container_with_every_option_comes_back_as_it_was_and_so_it_does_again() {
             same(&made_of(host, "web"), &before, &format!("restored {time} times: "));
             assert_eq!(host.sh("docker exec web /bin/busybox cat /nameless/word").ok(), "kept\n");
             if time == 2 {
-                // A backup of one that was restored.
+                // A backup of a restored container.
                 host.sh("\"$moyai\" run backup web").ok();
             }
         }
@@ -279,12 +278,12 @@ fn a_container_with_every_option_comes_back_as_it_was_and_so_it_does_again() {
     });
 }
 
-/// What tells a container from another one, and how it is.
+/// The identity and state of a container.
 const WHICH: &str = "{{.Id}} {{.State.Status}} {{.HostConfig.RestartPolicy.Name}}";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_container_is_lost() {
+fn a_killed_restore_is_undone_by_the_next_run() {
     let seed = std::env::var("MOYAI_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u32 = seed.unwrap_or_else(|| std::process::id() % 32768);
     eprintln!("MOYAI_SEED={seed}");
@@ -296,7 +295,7 @@ fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_conta
     let all = kills(40);
     for time in 1..=all {
         let before = host.has("web", WHICH);
-        // Each stretch of the list has its turn; with volumes it has more steps.
+        // Covers each part of the list in turn. A restore with volumes has more steps.
         let moment = host
             .sh(&format!("{KILLER} RANDOM=$(({seed} + {time} * 97)); volumes=(--volumes) ; at=$((1 + (({time} - 1) * $(cat calls) + RANDOM % $(cat calls)) / {all})) how=$(moment)
                 [ $((RANDOM % 2)) = 0 ] || volumes=(); echo \"$at $how ${{volumes[*]}}\"; killed $at $how restore web \"${{volumes[@]}}\" >/dev/null 2>&1; true"))
@@ -304,12 +303,12 @@ fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_conta
         let next = host.sh("\"$moyai\" run backup web --tag v2");
         let at = format!("time {time}, seed {seed}, killed at call {moment}: {}", next.err);
         assert_eq!(next.code, 0, "{at}");
-        let told = next.err.contains("web: a restore was interrupted; repaired: rolled back to the old container");
-        repaired += usize::from(told);
+        let reported = next.err.contains("web: a restore was interrupted; repaired: rolled back to the old container");
+        repaired += usize::from(reported);
         let after = host.has("web", WHICH);
-        // Undone and said so; or it had not begun; or it was at its end.
+        // Rolled back with a message, not yet begun, or finished.
         let done = after.split(' ').next() != before.split(' ').next();
-        assert!(!(told && done), "{at}");
+        assert!(!(reported && done), "{at}");
         assert!(after.ends_with(" running unless-stopped"), "{at}: {after}");
         let names = host.names();
         let mut wanted = vec!["web"];
@@ -325,7 +324,7 @@ fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_conta
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_does_not_come_up_gives_its_place_back() {
+fn a_restored_container_that_does_not_start_is_rolled_back() {
     let mut host = Host::new();
     host.sh("docker network create back").ok();
     let health = "--health-cmd 'busybox test ! -e /ill' --health-interval 200ms --health-retries 2";
@@ -349,9 +348,9 @@ fn what_does_not_come_up_gives_its_place_back() {
         assert_eq!(host.names(), ["web"], "{words}");
         assert!(!host.sh("\"$moyai\" run -v backup web --tag good").ok().contains("repaired"), "{words}");
     }
-    // What its site shows does not count with --force; and the good one does come up.
+    // With --force the site's page is not checked, and the good container starts.
     host.restore("web silent --force").ok();
-    // A plan does not wait for a site that only the restore itself would mend.
+    // A plan does not wait for a site that only the restore itself would repair.
     assert!(host.restore("web good --dry-run").ok().contains("docker start web"));
     host.restore("web good").ok();
     assert_eq!(host.names(), ["web", "web.old-DATE", "web.old-DATE"]);
@@ -359,12 +358,12 @@ fn what_does_not_come_up_gives_its_place_back() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_stands_in_the_way_of_a_restore_leaves_everything_as_it_was() {
+fn obstacles_to_a_restore_leave_everything_unchanged() {
     let mut host = Host::new();
     host.sh("docker network create back; docker network create side").ok();
     host.run("web", &format!("{QUICK} --network back -p 127.0.0.1:8080:80"));
     host.sh("docker network connect --alias depot side web; \"$moyai\" run backup web --tag v1").ok();
-    // It was stopped; by now somebody else has its port, and one of its networks is gone.
+    // The container was stopped. Its port is now in use, and one of its networks is gone.
     host.sh("docker stop web; docker network rm side").ok();
     let before = host.has("web", WHICH);
     let err = host.restore("web v1").failed(1);
@@ -377,7 +376,7 @@ fn what_stands_in_the_way_of_a_restore_leaves_everything_as_it_was() {
     assert_eq!((host.has("web", WHICH), host.names()), (before, vec!["thief".to_owned(), "web".to_owned()]));
     host.sh("docker rm -f thief").ok();
 
-    // A backup of another container, one that is gone, one that is too old, one of another day.
+    // A backup of another container, a missing one, one that is too old, one of another day.
     host.sh("docker network disconnect --force side web; docker network connect --alias depot side web; docker start web && docker tag base:1 base:plain").ok();
     host.run("other", QUICK);
     host.sh("\"$moyai\" run backup other --tag v2").ok();
@@ -394,14 +393,14 @@ fn what_stands_in_the_way_of_a_restore_leaves_everything_as_it_was() {
     assert_eq!(host.names(), ["other", "web"]);
     host.sh("\"$moyai\" run --at 2026-11-25 restore web Tue --force; docker ps -a --filter name=web.old --quiet | xargs docker rm").ok();
 
-    // What is in the way of a second restore, and of what cannot be made again, is said.
+    // Obstacles to a second restore, and options that cannot be recreated, are reported.
     host.run("brief", &format!("{QUICK} --rm"));
     host.sh("\"$moyai\" run backup brief --tag v3").ok();
     assert!(host.restore("brief").failed(1).contains("--rm: Docker removes it as soon as it is stopped"));
     host.run("task", &format!("{QUICK} --label com.docker.swarm.service.id=1"));
     host.sh("\"$moyai\" run backup task --tag v4").ok();
     assert!(host.restore("task").failed(1).contains("a task of a Swarm service"));
-    // The client reads such a file, and sends what is in it.
+    // The client reads such a file and sends its content.
     host.sh("echo '{\"defaultAction\":\"SCMP_ACT_ALLOW\"}' >all.json").ok();
     host.run(
         "odd",
@@ -420,9 +419,9 @@ fn what_stands_in_the_way_of_a_restore_leaves_everything_as_it_was() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_engine_that_dies_in_the_middle_of_a_restore_costs_no_container() {
+fn a_daemon_that_dies_during_a_restore_loses_no_container() {
     let mut host = Host::new();
-    // Its stop takes a while.
+    // It takes a while to stop.
     host.run("web", "--restart always --stop-timeout 3 -v data:/data");
     host.sh("\"$moyai\" run backup web --tag v1").ok();
     let before = host.has("web", WHICH);
@@ -444,7 +443,7 @@ fn an_engine_that_dies_in_the_middle_of_a_restore_costs_no_container() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_shares_the_network_is_made_again_and_volumes_come_back_when_asked_for() {
+fn network_dependents_are_recreated_and_volumes_restored_on_request() {
     let mut host = Host::new();
     host.run(
         "web",
@@ -462,7 +461,7 @@ fn what_shares_the_network_is_made_again_and_volumes_come_back_when_asked_for() 
     host.sh("docker exec web busybox chown 12:34 /data /data/word; \"$moyai\" run backup web").ok();
     write(&mut host, "two");
     host.restore("web").ok();
-    // Volumes stay unless it is said; what another container has written is its own matter.
+    // Volumes stay by default. Files that another container wrote are not touched.
     assert_eq!(words(&mut host, "web", "/data/word /nameless/word /site/word"), "two two two ");
     assert_eq!(words(&mut host, "side", "/word"), "two ");
     let id = host.has("web", "{{.Id}}");
@@ -475,19 +474,19 @@ fn what_shares_the_network_is_made_again_and_volumes_come_back_when_asked_for() 
     host.restore("web --volumes").ok();
     assert_eq!(words(&mut host, "web", "/data/word /nameless/word /site/word"), "one one one ");
     assert_eq!(host.sh("docker exec web busybox stat -c '%u:%g' /data /data/word").ok(), "12:34\n12:34\n");
-    // The same volumes have it, and the old data is beside it.
+    // The same volumes have it, and the old data is in separate volumes.
     let after = host.sh("docker volume ls --quiet").ok();
     assert!(before.lines().all(|line| after.contains(line)), "{before} {after}");
     assert_eq!(after.lines().count(), before.lines().count() + 2, "{after}");
     let old = "cat /var/lib/docker/volumes/data.2*/_data/word /opt/site.2*/word /opt/site/word; docker inspect -f '{{range .Mounts}}{{if eq .Destination \"/data\"}}{{.Name}}{{end}}{{end}}' web";
     assert_eq!(host.sh(old).ok(), "two\ntwo\none\ndata\n");
-    // What `docker run` by hand has from now on is the restored data.
+    // `docker run` by hand gets the restored data from now on.
     assert_eq!(host.sh("docker run --rm -v data:/d base:1 /bin/busybox cat /d/word").ok(), "one\n");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn work_in_a_container_has_a_way_back() {
+fn maintenance_in_a_container_can_be_undone() {
     let mut host = Host::new();
     host.welcome("web", "--health-cmd 'busybox test -e /start' --health-interval 200ms --health-retries 2");
     let gave = host.sh("echo 'echo $((6 * 7)) >/answer' | \"$moyai\" run -v maintain web");
@@ -498,7 +497,7 @@ fn work_in_a_container_has_a_way_back() {
         err.contains("web is down: ") && err.contains("to restore the state before: moyai run restore web before-web"),
         "{err}"
     );
-    // On a terminal it asks. Each line is typed when what it answers is there.
+    // On a terminal it prompts. Each line is typed when its question has appeared.
     host.sh("\"$moyai\" run restore web before-web").ok();
     let asked = host.sh("typed() { wait_for grep -q \"$1\" screen && echo \"$2\"; }
          >screen

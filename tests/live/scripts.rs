@@ -1,4 +1,4 @@
-//! The shipped scripts, on a real engine and behind a real nginx.
+//! The built-in scripts, with a real Docker daemon and a real nginx.
 
 use crate::common::program;
 use crate::common::{Gave, read};
@@ -14,7 +14,7 @@ impl Host {
         std::fs::write(self.path("scripts/config.rhai"), text).unwrap();
     }
 
-    /// Everything that a script could have changed, sorted: the engine gives mounts in no order.
+    /// Returns everything that a script could have changed, sorted because Docker returns mounts in random order.
     fn snapshot(&mut self) -> String {
         let text = self
             .sh(r#"docker ps --all --quiet --no-trunc | sort | xargs -r docker inspect
@@ -48,7 +48,7 @@ impl Host {
         self.sh(&format!("docker inspect -f '{{{{.State.Status}}}}' {container}")).ok().trim().to_owned()
     }
 
-    /// Every tagged image but the first one, sorted.
+    /// Returns every tagged image except the first one, sorted.
     fn backups(&mut self) -> Vec<String> {
         let list = self.sh("docker images --format '{{.Repository}}:{{.Tag}}' | grep -v '^base:1$' | sort").ok();
         list.lines().map(str::to_owned).collect()
@@ -56,14 +56,14 @@ impl Host {
 }
 
 const WORKERS: &str = "started; workers";
-/// Removes the state, but for the record of the backups.
+/// Removes the state except the record of backups.
 const FORGET: &str = r#"cd "$MOYAI_STATE" && mv state/backup.made.json /opt && rm -r * && mkdir state && mv /opt/backup.made.json state"#;
 const KILL_ENGINE: &str = "kill $(cat /run/docker.pid); while [ -e /run/docker.pid ]; do sleep 0.02; done";
 const QUICK: &str = "--stop-signal KILL";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
+fn dry_runs_of_all_scripts_change_nothing_and_print_working_lines() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL -v data:/data");
     host.run("gone", QUICK);
@@ -103,13 +103,13 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
         }
     }
 
-    // hosts-sync: what it prints, in a shell, leaves nothing for the real run to do.
+    // hosts-sync: its dry run output, run in a shell, leaves nothing for the real run.
     host.sh("cp -p /etc/hosts /etc/before").ok();
     let plan = host.script("-n hosts-sync").ok();
     std::fs::write(host.path("plan"), plan).unwrap();
     host.sh("bash -e plan").ok();
     let pasted = host.sh("cat /etc/hosts").ok();
-    // A run keeps its lock's file, and remembers what runs and where nginx has its files.
+    // A run keeps its lock file, and remembers what runs and where nginx has its files.
     host.script("hosts-sync --file /opt/hosts").ok();
     host.script("site list").ok();
     let before = host.snapshot();
@@ -119,24 +119,24 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
     assert_eq!(host.script("hosts-sync").ok(), "+ 172.17.0.2 web\n");
     assert_eq!(host.sh("cat /etc/hosts").ok(), pasted);
 
-    // A plan that runs a script after its own lines finds moyai as a shell does.
+    // A plan that runs a script after its own lines finds moyai through the PATH.
     host.sh("ln -s \"$moyai\" /usr/local/sbin/moyai").ok();
 
-    // backup: the same image by the printed lines and by the run, nothing left of the one before.
-    let look = "docker inspect -f '{{json .Config}} {{len .RootFS.Layers}}' backup/web:Mon; docker images -a | wc -l";
+    // backup: the plan and the run make the same image, and nothing is left of the old one.
+    let inspect =
+        "docker inspect -f '{{json .Config}} {{len .RootFS.Layers}}' backup/web:Mon; docker images -a | wc -l";
     host.config("");
     let plan = host.script("-n --at 2026-11-23T03:00:00 backup web 2>/dev/null").ok();
     std::fs::write(host.path("plan"), plan).unwrap();
     let bare = |text: String| regex_time(&text);
     host.sh("bash -e plan").ok();
-    let pasted = host.sh(look).ok();
+    let pasted = host.sh(inspect).ok();
     host.script("--at 2026-11-23T03:00:00 backup web").ok();
-    assert_eq!(bare(host.sh(look).ok()), bare(pasted));
+    assert_eq!(bare(host.sh(inspect).ok()), bare(pasted));
 
-    // restore and boot: the container runs from the backup; the other one is started where nothing
-    // is remembered of what ran.
+    // restore and boot: the container runs from the backup. Without a record of what ran, the other one is started too.
     for script in ["--at 2026-11-24 restore web Mon", "boot"] {
-        // hosts-sync, which a restore ends with, remembers what runs.
+        // A restore ends with hosts-sync, which records what runs.
         host.sh(FORGET).ok();
         let plan = host.script(&format!("-n {script}")).ok();
         std::fs::write(host.path("plan"), plan).unwrap();
@@ -146,7 +146,7 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
     assert_eq!(host.state("gone"), "running");
 }
 
-/// Without the seconds of `moyai.time`, in which two runs differ.
+/// Removes the seconds of `moyai.time`, which differ between two runs.
 fn regex_time(text: &str) -> String {
     let at = text.find("\"moyai.time\":\"").expect("the label is set") + 14;
     format!("{}{}", &text[..at + 16], &text[at + 19..])
@@ -163,13 +163,13 @@ fn names_follow_the_containers_and_nginx_follows_the_names() {
     host.sh("docker stop gone").ok();
     host.site("web");
 
-    // Elsewhere: nginx, which is down, stays down.
+    // With another file, a stopped nginx stays down.
     host.script("hosts-sync --file /opt/hosts").ok();
     assert_eq!(host.sh("pgrep -x nginx").code, 1);
     assert!(host.sh("cat /opt/hosts").ok().contains("172.17.0.2 web\n"));
     assert_eq!(host.sh("cat /etc/hosts").ok(), original);
 
-    // nginx is down: it is started, and finds the name.
+    // A stopped nginx is started and finds the name.
     assert_eq!(host.script("hosts-sync").ok(), "+ 172.17.0.3 shop\n+ 172.17.0.2 web\n");
     let hosts = host.sh("cat /etc/hosts").ok();
     assert!(hosts.starts_with(&original), "{hosts}");
@@ -177,15 +177,15 @@ fn names_follow_the_containers_and_nginx_follows_the_names() {
     assert!(!first.is_empty());
     assert_eq!(host.state("gone"), "exited");
 
-    // Nothing has changed: nothing is written, printed or reloaded. The first run after the start of
-    // nginx remembers all of its workers.
+    // Without changes, nothing is written, printed or reloaded. The first run after the start of nginx records all of
+    // its workers.
     host.script("hosts-sync").ok();
     let before = host.snapshot();
     let gave = host.script("hosts-sync");
     assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 0));
     host.unchanged(&before, "");
 
-    // Somebody broke the configuration: the names are written all the same, and nginx runs on.
+    // With a broken configuration, the names are written and nginx keeps running.
     host.sh("docker stop web shop; docker start shop; docker start web; echo 'sever {' >/etc/nginx/conf.d/broken.conf")
         .ok();
     let gave = host.script("hosts-sync");
@@ -194,7 +194,7 @@ fn names_follow_the_containers_and_nginx_follows_the_names() {
     assert!(err.contains("reload nginx: unknown directive \"sever\" in /etc/nginx/conf.d/broken.conf:1"), "{err}");
     assert!(host.sh("cat /etc/hosts").ok().contains("172.17.0.3 web\n"));
     assert_eq!(host.sh(WORKERS).ok(), first);
-    // Nothing changed since, but the reload is still owed.
+    // Nothing has changed since, but the reload is still due.
     host.script("hosts-sync").failed(1);
     host.sh("rm /etc/nginx/conf.d/broken.conf").ok();
     assert_eq!(host.script("hosts-sync").ok(), "");
@@ -202,30 +202,30 @@ fn names_follow_the_containers_and_nginx_follows_the_names() {
     host.until(60, &format!("is_replaced '{}'", first.trim()));
     let second = host.sh(WORKERS).ok();
 
-    // A name that nginx does not use: no reload.
+    // A name that nginx does not use causes no reload.
     host.sh("docker stop shop").ok();
     assert_eq!(host.script("hosts-sync").ok(), "- 172.17.0.2 shop\n");
     assert_eq!(host.sh(WORKERS).ok(), second);
 
-    // A half of the block is somebody's mistake, and not ours to mend.
+    // One half of the block is an editing mistake that moyai does not repair.
     host.sh("cp -p /etc/hosts /opt/whole; sed -i '/^# END moyai/d' /etc/hosts; cp /etc/hosts /opt/half").ok();
     let err = host.script("hosts-sync").failed(1);
     assert!(err.contains("nothing was changed"), "{err}");
     host.sh("cmp /etc/hosts /opt/half && cp -p /opt/whole /etc/hosts").ok();
 
-    // The last one goes: the file is as it was in the beginning.
+    // After the last container is gone, the file is as it was in the beginning.
     host.sh("docker stop web; rm /etc/nginx/conf.d/web.conf").ok();
     assert_eq!(host.script("hosts-sync").ok(), "- 172.17.0.3 web\n");
     assert_eq!(host.sh("cat /etc/hosts").ok(), original);
 
-    // A host without nginx gets its names all the same.
+    // A host without nginx gets its names too.
     host.sh("nginx -s stop; stopped; rm /usr/sbin/nginx; docker start web").ok();
     assert_eq!(host.script("hosts-sync").ok(), "+ 172.17.0.2 web\n");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_boot_starts_what_it_can_and_what_it_may() {
+fn boot_starts_the_containers_that_it_can_and_may() {
     let mut host = Host::new();
     for (name, options) in [
         ("db", ""),
@@ -237,7 +237,7 @@ fn a_boot_starts_what_it_can_and_what_it_may() {
         host.run(name, &format!("{QUICK} {options}"));
         host.sh(&format!("docker stop {name}")).ok();
     }
-    // It has the port that the other one needs.
+    // It has the port that the other container needs.
     host.run("right", "--publish 8081:80 --label moyai.start=never");
     let gave = host.script("-v boot");
     let err = gave.failed(1);
@@ -251,7 +251,7 @@ fn a_boot_starts_what_it_can_and_what_it_may() {
         ("web", "running"),
         ("left", "exited"),
         ("never", "exited"),
-        // The one that a restore put aside: it would take the place of the one that runs.
+        // A container that a restore put aside. It would replace the running one.
         ("web.old-20261124-030000", "exited"),
     ] {
         assert_eq!(host.state(name), state, "{name}");
@@ -264,12 +264,12 @@ fn a_boot_starts_what_it_can_and_what_it_may() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
+fn backups_rotate_through_week_and_year_and_keep_foreign_images() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL -v data:/data -v /srv:/host:ro");
     let err = host.script("--at 2026-11-24 backup web").err;
     assert_eq!(err, "warning: web: /host is a bind and not in the backup (/srv)\n");
-    // Once: cron mails what is said.
+    // Once, because cron mails the output.
     assert_eq!(host.script("--at 2026-11-24 backup web").err, "");
     for (at, locale) in [
         ("2026-11-25", "LC_ALL=C"),
@@ -286,11 +286,11 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
     let labels = host.sh("docker inspect -f '{{index .Config.Labels \"moyai.container\"}} {{index .Config.Labels \"moyai.version\"}} {{index .Config.Labels \"moyai.time\"}}' backup/web:Dec").ok();
     assert!(labels.starts_with("web Dec 2026-12-01T00:00:0"), "{labels}");
 
-    // The displaced image goes when it is ours and unused.
+    // A displaced image is removed if it is ours and unused.
     let ids = "docker images --all --quiet --no-trunc --filter dangling=true | wc -l";
     host.script("--at 2026-12-08 backup").ok();
     assert_eq!(host.sh(ids).ok().trim(), "0");
-    // Somebody's image by that name, somebody's second name of ours, and one that runs: all stay.
+    // A foreign image with that name, a foreign second name for ours, and an image in use: all stay.
     host.sh("docker tag base:1 backup/web:Thu; docker tag backup/web:Wed backup/web:keep").ok();
     host.sh("docker run -d --name other --label moyai.backup=never backup/web:Sun /bin/busybox sleep 900").ok();
     for at in ["2026-12-09", "2026-12-10", "2026-12-13"] {
@@ -300,7 +300,7 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
     assert_eq!(host.sh(ids).ok().trim(), "1", "the one that runs");
     assert_eq!(host.state("other"), "running");
 
-    // Another tag, a name that is not there, a container that is restored, and nothing to do.
+    // Another tag, a missing name, a container that is being restored, and nothing to do.
     host.script("backup web --tag v1").ok();
     host.sh("docker inspect backup/web:v1 >/dev/null").ok();
     let before = host.snapshot();
@@ -310,10 +310,10 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
     host.script("backup web --tag v2").ok();
     host.sh("docker inspect backup/web:v2 >/dev/null").ok();
 
-    // Two of one image, in the article's form: neither displaces the other, and the line that it names repairs it.
+    // Two containers of one image, in the article's form: neither displaces the other, and the suggested line fixes it.
     host.config("fn backup_ref(c, when) { `${c.repository}:${when}` }");
     host.run("twin", QUICK);
-    // The disk is reported all the same, and what was seen of it is kept.
+    // The disk is still reported, and its usage is saved.
     let before = host.backups();
     let err = host.script("--at 2026-11-24 backup web twin").failed(1);
     assert!(err.contains("twin and web would both be saved as base:Tue"), "{err}");
@@ -328,7 +328,7 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
+fn a_restore_keeps_options_and_is_rolled_back_when_interrupted() {
     let mut host = Host::new();
     host.sh("docker network create back").ok();
     host.run("web", "--stop-signal KILL -v data:/data -v /srv:/host:ro -p 127.0.0.1:8082:80 -p 53:53/udp -e A='b c' --restart on-failure:3 --network back --network-alias shop --hostname sho --memory 64m --stop-timeout 0 --cap-add NET_ADMIN --label 'a=b c'");
@@ -338,18 +338,18 @@ fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
     host.sh("docker exec web /bin/busybox rm /bin/sh").ok();
     let options = "docker inspect -f '{{json .HostConfig.Binds}} {{json .HostConfig.PortBindings}} {{json .HostConfig.RestartPolicy}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{json .HostConfig.CapAdd}} {{json .Config.StopTimeout}} {{json .Config.Env}} {{.Config.Hostname}} {{json .Config.Cmd}} {{.State.Status}}
         {{range $name, $end := .NetworkSettings.Networks}}{{$name}} {{range $end.Aliases}}{{if lt (len .) 12}}{{.}}{{end}} {{end}}{{end}}' web";
-    // The engine gives mounts and aliases in no order.
-    let look = |host: &mut Host| {
+    // Docker returns mounts and aliases in random order.
+    let inspect = |host: &mut Host| {
         let text = host.sh(options).ok();
         let mut words: Vec<String> =
             text.split([' ', ',', '[', ']', '\n']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
         words.sort_unstable();
         words
     };
-    let before = look(&mut host);
+    let before = inspect(&mut host);
     let gave = host.script("restore web v1").ok();
     assert!(gave.contains("web runs from backup/web:v1; the old container is kept as web.old-"), "{gave}");
-    assert_eq!(look(&mut host), before);
+    assert_eq!(inspect(&mut host), before);
     host.sh("docker exec web /bin/sh -c true").ok();
     assert_eq!(
         host.sh("docker inspect -f '{{.Config.Image}} {{index .Config.Labels \"a\"}}' web").ok(),
@@ -364,7 +364,7 @@ fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
     assert!(hosts.contains(" web sho shop\n"), "{hosts}");
     host.sh(&format!("docker rm {kept}")).ok();
 
-    // Words that lead nowhere change nothing.
+    // Invalid arguments change nothing.
     let before = host.snapshot();
     let err = host.script("restore web Xyz").failed(1);
     assert!(err.contains("there is no backup \"Xyz\" of web; available: v1 (20"), "{err}");
@@ -372,22 +372,22 @@ fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
     assert!(host.script("restore wbe").failed(1).contains("of wbe; available: none"));
     host.unchanged(&before, "");
 
-    // An end half-way: the one from before is back, as it was.
+    // After an interruption, the old container is back unchanged.
     let id = host.sh("docker inspect -f '{{.Id}}' web").ok();
-    let before = look(&mut host);
+    let before = inspect(&mut host);
     for signal in ["TERM", "INT"] {
         let err = host
             .sh(&format!("\"$moyai\" run -v restore web v1 & for try in {{1..200}}; do docker ps -a | grep -q web.old- && break; done; kill -{signal} $!; wait $!"))
             .failed(if signal == "TERM" { 143 } else { 130 });
         assert!(err.contains("web: rolled back to the old container"), "{err}");
         assert_eq!(host.sh("docker inspect -f '{{.Id}}' web").ok(), id);
-        assert_eq!(look(&mut host), before);
+        assert_eq!(inspect(&mut host), before);
     }
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_sick_site_is_told_once_or_always() {
+fn a_down_site_is_reported_once_or_always() {
     let mut host = Host::new();
     assert_eq!(host.script("monitor").ok(), "", "without sites there is nothing to say");
     host.sh("mkdir /opt/www; echo 'このサイトは version 12 a.c' >/opt/www/index.html; busybox httpd -p 127.0.0.1:80 -h /opt/www
@@ -400,99 +400,99 @@ const SITES = [
     #{ url: "http://127.0.0.1/?1", words: "このサイト" },
 ];"#,
     );
-    // Fine from the start is no news.
+    // A site that is up from the start is not reported.
     let gave = host.script("-v monitor");
     assert!(gave.err.contains("http://なんとか.jp/ is fine"), "{}{}", gave.out, gave.err);
     assert_eq!(gave.ok(), "");
     assert_eq!(host.script("monitor").ok(), "");
     assert_eq!(host.sh("cat /opt/told").ok(), "");
-    // Sick: told once, then not until it is well again.
+    // Down: reported once, then not until it has been up again.
     host.sh("mv /opt/www/index.html /opt/away").ok();
     let gave = host.script("monitor");
-    // Who is told has it; cron would mail it once more.
+    // The report was delivered. Cron would mail it a second time.
     assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 1));
     let gave = host.script("monitor");
     assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 1));
-    let told = host.sh("cat /opt/told").ok();
-    assert_eq!(told.lines().count(), 1, "{told}");
+    let reported = host.sh("cat /opt/told").ok();
+    assert_eq!(reported.lines().count(), 1, "{reported}");
     assert!(
-        told.contains(" : http://なんとか.jp/ is sick: status 404, ")
-            && told.contains(", http://127.0.0.1/?1 is sick: status 404"),
-        "{told}"
+        reported.contains(" : http://なんとか.jp/ is sick: status 404, ")
+            && reported.contains(", http://127.0.0.1/?1 is sick: status 404"),
+        "{reported}"
     );
     host.sh("mv /opt/away /opt/www/index.html").ok();
     host.script("monitor").ok();
     host.script("monitor").ok();
-    let told = host.sh("cat /opt/told").ok();
+    let reported = host.sh("cat /opt/told").ok();
     assert!(
-        told.lines().count() == 2
-            && told.contains("http://なんとか.jp/ is fine again after ")
-            && told.contains(", http://127.0.0.1/?1 is fine again after "),
-        "{told}"
+        reported.lines().count() == 2
+            && reported.contains("http://なんとか.jp/ is fine again after ")
+            && reported.contains(", http://127.0.0.1/?1 is fine again after "),
+        "{reported}"
     );
 
-    // Words are literal, patterns are said to be; "always" posts each time. A map of 2014 does too.
+    // Text is literal, patterns are marked with regex(). "always" posts each time. A map as in 2014 works too.
     host.config(r#"const TELL = ["/opt/tw"]; const REPORT = "always"; const ASK_AGAIN = "";
 const SITES = #{ "http://127.0.0.1/?2": "a.c", "http://127.0.0.1/?3": "v.rsion", "http://127.0.0.1/?4": regex("v.rsion 1[0-9]$"), "http://127.0.0.1:1/": "x" };"#);
     let gave = host.script("monitor");
     assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 1));
-    let told = host.sh("tail -n 1 /opt/told").ok();
+    let reported = host.sh("tail -n 1 /opt/told").ok();
     for part in [
         "http://127.0.0.1/?2 is fine",
         "http://127.0.0.1/?3 is sick: \"v.rsion\" is not on the page",
         "http://127.0.0.1/?4 is sick: ",
         "http://127.0.0.1:1/ is sick: connection refused",
     ] {
-        assert!(told.contains(part), "{part}\n{told}");
+        assert!(reported.contains(part), "{part}\n{reported}");
     }
     assert_eq!(host.sh("wc -l </opt/told").ok().trim(), "3");
     host.script("monitor").failed(1);
     assert_eq!(host.sh("wc -l </opt/told").ok().trim(), "4");
-    // One that cannot be told does not keep it from the others, and is not silent.
+    // A failing target does not block the others, and its error is printed.
     host.config("const TELL = [\"/opt/none\", \"/opt/tw\"]; const REPORT = \"always\"; const SITES = #{ \"http://127.0.0.1/\": \"a.c\" };");
     let err = host.script("monitor").failed(1);
     assert!(err.contains("the report did not arrive: /opt/none: "), "{err}");
     assert_eq!(host.sh("wc -l </opt/told").ok().trim(), "5");
 }
 
-/// The demo in a temporary folder of its own, and a mark in the environment of what it starts.
+/// The demo in its own temporary directory, with a mark in the environment of its processes.
 struct Demo {
     child: std::process::Child,
-    folder: tempfile::TempDir,
+    dir: tempfile::TempDir,
     mark: String,
 }
 
 impl Demo {
     fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("moyai-demo-").tempdir().unwrap();
-        std::fs::create_dir_all(folder.path().join("tmp")).unwrap();
-        let mark = format!("MOYAI_TEST_MARK={}", folder.path().display());
+        let dir = tempfile::Builder::new().prefix("moyai-demo-").tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("tmp")).unwrap();
+        let mark = format!("MOYAI_TEST_MARK={}", dir.path().display());
         let mut child = Command::new(program());
         let child = generation(child.args(["run", "demo"]).env_clear())
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("HOME", folder.path())
-            .env("TMPDIR", folder.path().join("tmp"))
-            .env("MOYAI_STATE", folder.path().join("state"))
-            .env("MOYAI_TEST_MARK", folder.path())
-            .current_dir(folder.path())
+            .env("HOME", dir.path())
+            .env("TMPDIR", dir.path().join("tmp"))
+            .env("MOYAI_STATE", dir.path().join("state"))
+            .env("MOYAI_TEST_MARK", dir.path())
+            .current_dir(dir.path())
             .stdin(Stdio::null())
-            .stdout(std::fs::File::create(folder.path().join("out")).unwrap())
-            .stderr(std::fs::File::create(folder.path().join("err")).unwrap())
+            .stdout(std::fs::File::create(dir.path().join("out")).unwrap())
+            .stderr(std::fs::File::create(dir.path().join("err")).unwrap())
             .spawn()
             .unwrap();
-        Self { child, folder, mark }
+        Self { child, dir, mark }
     }
 
     fn out(&self) -> String {
-        read(self.folder.path().join("out"))
+        read(self.dir.path().join("out"))
     }
 
     fn err(&self) -> String {
-        read(self.folder.path().join("err"))
+        read(self.dir.path().join("err"))
     }
 
-    /// The pid namespaces of what it started, other than this one's: every container's too, for
-    /// one of them encloses the whole host and ends with its first process.
+    /// Returns the pid namespaces of its processes except ours. This includes every container's, because one of them
+    /// encloses the complete host and ends with its first process.
     fn namespaces(&self) -> Vec<PathBuf> {
         let ours = std::fs::read_link("/proc/self/ns/pid").unwrap();
         let mut all: Vec<PathBuf> = processes()
@@ -508,7 +508,7 @@ impl Demo {
         all
     }
 
-    /// What is still there of it, but for this folder: processes, mounts, files, control groups.
+    /// Returns what is left of the demo, except this directory: processes, mounts, files, control groups.
     fn left(&self, namespaces: &[PathBuf], host: &[std::ffi::OsString]) -> Vec<String> {
         let mut left = Vec::new();
         for process in processes() {
@@ -523,7 +523,7 @@ impl Demo {
                 ));
             }
         }
-        let place = self.folder.path().to_str().unwrap();
+        let place = self.dir.path().to_str().unwrap();
         left.extend(read("/proc/self/mountinfo").lines().filter(|line| line.contains(place)).map(str::to_owned));
         left.extend(self.hosts().into_iter().map(|name| name.display().to_string()));
         for name in host {
@@ -534,12 +534,12 @@ impl Demo {
         left
     }
 
-    /// The folders of private hosts.
+    /// Returns the directories of private hosts.
     fn hosts(&self) -> Vec<std::ffi::OsString> {
-        std::fs::read_dir(self.folder.path().join("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+        std::fs::read_dir(self.dir.path().join("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     }
 
-    /// Waits for this in the output; gives what `left` wants.
+    /// Waits for this text in the output, and returns the arguments for `left`.
     fn reaches(&mut self, words: &str) -> (Vec<PathBuf>, Vec<std::ffi::OsString>) {
         let start = Instant::now();
         while !self.out().contains(words) {
@@ -559,7 +559,7 @@ fn processes() -> impl Iterator<Item = PathBuf> {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_demo_tells_its_story_and_leaves_nothing() {
+fn the_demo_completes_and_leaves_nothing_behind() {
     let machine = [read("/etc/hosts"), format!("{:?}", std::fs::metadata("/etc/nginx").unwrap().modified().unwrap())];
     let mut demo = Demo::new();
     let (namespaces, hosts) = demo.reaches("container nantoka runs, with no published port");
@@ -591,7 +591,7 @@ fn the_demo_tells_its_story_and_leaves_nothing() {
         let Some((_, after)) = rest.split_once(words) else { panic!("no `{words}` in its place:\n{out}{err}") };
         rest = after;
     }
-    let page = read(demo.folder.path().join("moyai-demo.html"));
+    let page = read(demo.dir.path().join("moyai-demo.html"));
     assert!(page.contains("なんとか.jp") && page.contains("nantoka"), "{page}");
     assert_eq!(demo.left(&namespaces, &hosts), [""; 0]);
     assert_eq!(
@@ -602,7 +602,7 @@ fn the_demo_tells_its_story_and_leaves_nothing() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_demo_that_is_killed_half_way_leaves_nothing() {
+fn a_killed_demo_leaves_nothing_behind() {
     for signal in [Signal::KILL, Signal::INT] {
         let mut demo = Demo::new();
         let (namespaces, hosts) = demo.reaches("backup makes today's backup:");
@@ -622,7 +622,7 @@ fn a_demo_that_is_killed_half_way_leaves_nothing() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn without_an_engine_each_script_ends_in_one_sentence_and_changes_nothing() {
+fn without_a_daemon_each_script_fails_in_one_sentence_and_changes_nothing() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.sh("nginx; started").ok();
@@ -648,6 +648,6 @@ fn without_an_engine_each_script_ends_in_one_sentence_and_changes_nothing() {
         said(gave, script);
     }
     assert_eq!(host.sh(files).ok(), before);
-    // These need no engine.
+    // These do not need Docker.
     assert!(host.script("report").ok().contains("disk usage "));
 }

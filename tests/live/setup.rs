@@ -1,10 +1,10 @@
-//! `moyai setup`: from a bare host with three sites to one in order, and back.
+//! `moyai setup`: configures a bare host with three sites, and undoes it.
 
 use crate::host::Host;
 use crate::systemd::{INIT, OFF};
 use std::time::Instant;
 
-/// Three containers of one image, each with a volume, and nginx sites for them. The names are in no hosts file.
+/// Three containers of one image, each with a volume, and nginx sites for them. No hosts file has the names.
 const BARE: &str = r#"
 for n in blog shop wiki; do
     page="<html><head><title>The $n page</title></head><body>Welcome to $n</body></html>"
@@ -32,7 +32,7 @@ const SAME: &str =
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_bare_host_is_put_in_order_once_and_set_back() {
+fn setup_configures_a_bare_host_once_and_can_be_undone() {
     let mut host = bare();
     // 1. The plan shows each file and changes nothing.
     let plan = run(&mut host, "moyai setup -n").ok();
@@ -42,12 +42,12 @@ fn a_bare_host_is_put_in_order_once_and_set_back() {
         assert!(plan.contains(text), "{text}\n{plan}");
     }
     host.sh(SAME).ok();
-    // Without a terminal and --yes nobody agrees.
+    // Without a terminal and --yes nobody can agree.
     let err = run(&mut host, "moyai setup").failed(2);
     assert!(err.contains("no terminal") && err.contains("--yes"), "{err}");
     host.sh(SAME).ok();
 
-    // 2. Everything is installed, backed up, verified and watched.
+    // 2. Everything is installed, backed up, verified and monitored.
     let start = Instant::now();
     let out = run(&mut host, "moyai setup --yes").ok();
     println!("three sites: backups, names and monitoring after {:.1} s", start.elapsed().as_secs_f64());
@@ -69,11 +69,11 @@ fn a_bare_host_is_put_in_order_once_and_set_back() {
     assert!(part.contains("+++ /etc/cron.d/moyai") && part.matches("+++ ").count() <= 2, "{part}");
     assert!(part.contains("--verify --wait -v new\n"), "{part}");
 
-    // 4. A changed rule is seen by doctor.
+    // 4. doctor notices a changed rule.
     let found = run(&mut host, "sed -i 's/^every(\"0 3/every(\"0 4/' /etc/moyai/scripts/rules.rhai; moyai doctor").out;
     assert!(found.contains("`/etc/cron.d/moyai` is out of date: the rules have changed"), "{found}");
 
-    // 5. An edited file stays, with the backups; all else is as before.
+    // 5. An edited file and the backups stay. Everything else is as before.
     let out = run(&mut host, "moyai setup --remove --yes").ok();
     assert!(out.contains("kept /etc/moyai/scripts/rules.rhai: it has been edited"), "{out}");
     host.sh(SAME).ok();
@@ -83,7 +83,7 @@ fn a_bare_host_is_put_in_order_once_and_set_back() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_host_that_does_not_fit_is_one_sentence_and_stays_as_it_is() {
+fn setup_refuses_an_unsuitable_host_in_one_sentence_without_changes() {
     let mut host = bare();
     let broken = "mkdir -p /etc/moyai/scripts; echo 'const SITE = #{};' >/etc/moyai/scripts/config.rhai; ";
     let err = run(&mut host, &format!("{broken}moyai setup --yes")).failed(2);
@@ -119,12 +119,12 @@ fn a_host_that_does_not_fit_is_one_sentence_and_stays_as_it_is() {
         assert!(err.contains(message) && err.contains("nothing was changed") && err.contains(help), "{docker}\n{err}");
         host.sh(SAME).ok();
     }
-    // A crontab that is not moyai's is not overwritten.
+    // A crontab from elsewhere is not overwritten.
     let err = run(&mut host, "echo '# mine' >/etc/cron.d/moyai; moyai setup --yes").failed(1);
     assert!(err.contains("`/etc/cron.d/moyai` exists and is not from moyai"), "{err}");
     run(&mut host, "rm /etc/cron.d/moyai").ok();
     host.sh(SAME).ok();
-    // Half of an earlier setup is completed.
+    // An incomplete setup is completed.
     run(
         &mut host,
         "mkdir -p /etc/moyai/scripts; echo 'const SITES = [\"http://blog.test/\"];' >/etc/moyai/scripts/config.rhai",
@@ -138,7 +138,7 @@ fn a_host_that_does_not_fit_is_one_sentence_and_stays_as_it_is() {
     assert!(plan.contains("not in SITES: #{ name: \"shop.test\""), "{plan}");
 }
 
-/// Every kind of `server_name`. nginx cannot start: it knows none of the containers' names.
+/// Every kind of `server_name`. nginx cannot start, because it knows none of the containers' names.
 const KINDS: &str = r#"
 key() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -keyout /etc/nginx/k.pem -out /etc/nginx/c.pem -subj /CN=$1 -addext subjectAltName=DNS:$1 2>/dev/null; }
 key safe.test
@@ -163,7 +163,7 @@ docker run -d --name db --stop-signal KILL -v db-data:/var/lib/db base:1 sh -c '
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn each_kind_of_server_name_becomes_a_site_that_is_up_or_a_note() {
+fn each_kind_of_server_name_becomes_a_working_site_or_a_note() {
     let mut host = bare();
     host.sh(KINDS).ok();
     let words = |name: &str| format!("words: \"The {name} page\"");
@@ -190,18 +190,18 @@ fn each_kind_of_server_name_becomes_a_site_that_is_up_or_a_note() {
         assert!(out.contains("never sees the name bücher.test\n      help: write xn--bcher-kva.test "), "{out}");
         assert!(!out.contains("http://safe.test/") && !out.contains("http://_/"), "{out}");
     };
-    // nginx is down, so what its sites will show is read from the containers.
+    // nginx is down, so the expected text comes from the containers.
     let plan = run(&mut host, "moyai setup -n").ok();
     has_sites(&plan);
     assert!(plan.contains("  schedule    cron: "), "{plan}");
     let out = run(&mut host, "moyai setup --yes").ok();
     assert!(out.contains("db") && !out.contains("failed verification"), "{out}");
     let check = run(&mut host, "TERM=dumb moyai run monitor -v 2>&1").out;
-    // 3 sites of the bare host, and those above with the files; one certificate is self-signed.
+    // 3 sites of the bare host, those above and the file servers. One certificate is self-signed.
     assert_eq!(check.matches(" is fine\n").count(), 3 + sites.len() + 1 - 1, "{check}");
     assert!(check.contains("safe.test is sick (tls): the certificate is self-signed\n"), "{check}");
 
-    // With nginx up its own answers count, and the sites are the same.
+    // With nginx up, its own answers count, and the sites are the same.
     let plan = run(&mut host, "rm /etc/moyai/scripts/config.rhai; moyai setup -n").ok();
     has_sites(&plan);
     let help = "note: https://safe.test/: the certificate is self-signed\n      help: if that is intended, add self_signed: true";
@@ -240,7 +240,7 @@ E
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn with_apache_in_nginxs_place_the_host_is_set_up_without_sites() {
+fn with_apache_instead_of_nginx_setup_configures_no_sites() {
     let mut host = bare();
     host.sh("rm -f /usr/sbin/nginx").ok();
     let out = run(&mut host, "moyai setup --yes").ok();
@@ -259,7 +259,7 @@ fn with_apache_in_nginxs_place_the_host_is_set_up_without_sites() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_ordinary_user_sees_what_root_would_get_and_changes_nothing() {
+fn setup_shows_an_ordinary_user_the_plan_and_changes_nothing() {
     let mut host = bare();
     host.sh("install -m 755 \"$moyai\" /usr/local/bin/moyai; mkdir -m 755 -p /opt/user; chown 65534 /opt/user").ok();
     let user = |groups: &str, words: &str| {
@@ -276,7 +276,7 @@ fn an_ordinary_user_sees_what_root_would_get_and_changes_nothing() {
         assert!(!out.contains("/opt/user"), "{out}");
         host.sh(SAME).ok();
     }
-    // The error of a user who may not use Docker names the next step.
+    // The error for a user without access to Docker names the next step.
     let err = host.sh(&user("--clear-groups", "setup")).failed(1);
     assert!(err.contains("this user cannot use Docker") && err.contains("help: sudo moyai setup -n"), "{err}");
     assert_eq!(host.sh(&format!("{SAME} && find /var/lib/moyai /etc/moyai -newer hosts.before 2>/dev/null")).out, "");
@@ -284,7 +284,7 @@ fn an_ordinary_user_sees_what_root_would_get_and_changes_nothing() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_person_at_a_terminal_is_asked_once() {
+fn setup_asks_once_on_a_terminal() {
     let mut host = bare();
     let answer = |host: &mut Host, text: &str, words: &str| {
         let typed = format!("{{ wait_for grep -q y/N screen && echo '{text}'; wait_for grep -q END screen; }}");
@@ -316,7 +316,7 @@ fn a_person_at_a_terminal_is_asked_once() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_host_with_systemd_gets_units_that_are_enabled_and_run_and_loses_them() {
+fn setup_enables_and_removes_units_on_a_host_with_systemd() {
     let mut host = bare();
     host.sh("docker update --restart always blog shop wiki >/dev/null").ok();
     host.sh(OFF).ok();
@@ -342,7 +342,7 @@ fn a_host_with_systemd_gets_units_that_are_enabled_and_run_and_loses_them() {
     host.sh("./inside docker rm -f late").ok();
     let again = host.sh("./inside moyai setup --yes").ok();
     assert!(again.contains("nothing is missing") && !again.contains("+++"), "{again}");
-    // An older unit, or a changed rule: doctor names the unit and the command, and that command repairs it.
+    // An old unit, or a changed rule: doctor names the unit and the command, and that command repairs it.
     for change in [
         "sed -i s/WatchdogSec=3min/WatchdogSec=9min/ /etc/systemd/system/moyai.service",
         "sed -i 's/^on(.boot.*//' /etc/moyai/scripts/rules.rhai",

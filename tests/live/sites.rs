@@ -1,10 +1,10 @@
-//! `site`, behind a real nginx and in front of real containers.
+//! `site`, with a real nginx and real containers.
 
 use crate::common::Gave;
 use crate::host::Host;
 
-/// What a container serves each connection with: a WebSocket is accepted (RFC 6455, 4.2.2) and
-/// echoed, anything else gets its own request back.
+/// A container's server: it accepts WebSockets (RFC 6455, 4.2.2) and echoes their frames. Other requests get themselves
+/// as the answer.
 const ECHO: &str = r#"all= connection= upgrade= key=
 while IFS= read -r line; do
     line=${line%?}
@@ -21,7 +21,7 @@ fi
 printf 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %s\r\n\r\n%s' ${#all} "$all"
 "#;
 
-/// A host with containers that echo at a port.
+/// Creates a host with containers that echo on a port.
 fn host(containers: &[(&str, u16)]) -> Host {
     let mut host = Host::new();
     std::fs::create_dir(host.path("www")).unwrap();
@@ -40,24 +40,24 @@ fn site(host: &mut Host, words: &str) -> Gave {
     host.sh(&format!("\"$moyai\" run site {words}"))
 }
 
-/// The page of a site on this host, with these words for curl.
+/// Returns the page of a site on this host, with these curl options.
 fn page(host: &mut Host, options: &str) -> String {
     host.sh(&format!("curl --silent --show-error --max-time 10 --connect-to ::127.0.0.1: {options}")).ok()
 }
 
-/// nginx's files with all that identifies them, and its workers.
+/// Returns nginx's files with their identity, and its workers.
 fn nginx(host: &mut Host) -> String {
     host.sh("find /etc/nginx ! -type d -printf '%p %y %i %m %T@ %l\n' | sort; find /etc/nginx -type f -exec sha256sum {} + | sort; is_stopped || started; pgrep -f '^nginx: worker' || echo down")
         .ok()
 }
 
-/// What `ls` says of both folders of Debian's layout.
-const FOLDERS: &str = "cd /etc/nginx; ls sites-available sites-enabled conf.d";
+/// Lists both directories of Debian's layout.
+const DIRS: &str = "cd /etc/nginx; ls sites-available sites-enabled conf.d";
 const NO_SITE: &str = "conf.d:\n\nsites-available:\ndefault\n\nsites-enabled:\n";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn one_command_puts_a_container_behind_nginx_with_the_headers_of_2014_and_of_today() {
+fn one_command_adds_a_site_with_the_headers_of_2014_and_today() {
     let mut host = host(&[("blog", 8080)]);
     assert_eq!(site(&mut host, "add なんとか.jp '*.example.jp' --to blog:8080").ok(), "+ 172.17.0.2 blog\n");
     let client =
@@ -78,7 +78,7 @@ fn one_command_puts_a_container_behind_nginx_with_the_headers_of_2014_and_of_tod
     assert!(!seen.contains("Proxy: evil") && !seen.contains("Upgrade"), "{seen}");
     assert!(page(&mut host, "http://www.example.jp/").contains("Host: www.example.jp"));
 
-    // The article's lines, to the letter.
+    // The article's lines, exactly.
     let text = host.sh("cat /etc/nginx/sites-enabled/xn--u8jxcf8n.jp").ok();
     for line in [
         "proxy_redirect default;",
@@ -92,11 +92,11 @@ fn one_command_puts_a_container_behind_nginx_with_the_headers_of_2014_and_of_tod
         assert!(text.lines().any(|other| other.trim() == line), "no `{line}`:\n{text}");
     }
 
-    // The same again: not a byte, not a worker changes.
+    // The same command again changes no byte and no worker.
     let before = nginx(&mut host);
     assert_eq!(site(&mut host, "add なんとか.jp '*.example.jp' --to blog:8080").ok(), "");
     assert_eq!(nginx(&mut host), before);
-    // One that somebody disabled is enabled again.
+    // A disabled site is enabled again.
     host.sh("rm /etc/nginx/sites-enabled/xn--u8jxcf8n.jp; reloaded").ok();
     site(&mut host, "add なんとか.jp '*.example.jp' --to blog:8080").ok();
     assert!(page(&mut host, "http://www.example.jp/").contains("Host: www.example.jp"));
@@ -109,17 +109,17 @@ fn one_command_puts_a_container_behind_nginx_with_the_headers_of_2014_and_of_tod
         page(&mut host, "-d \"$(printf '%8000s')\" http://xn--u8jxcf8n.jp/").contains("413 Request Entity Too Large")
     );
     site(&mut host, "remove なんとか.jp").ok();
-    assert_eq!(host.sh(FOLDERS).ok(), NO_SITE);
+    assert_eq!(host.sh(DIRS).ok(), NO_SITE);
     let gone = host.sh("curl --silent --max-time 5 -H 'Host: www.example.jp' http://127.0.0.1/");
     assert!(!gone.out.contains("X-Real-IP"), "{gone:?}");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_websocket_gets_through_and_no_other_upgrade_does() {
+fn only_websocket_upgrades_pass_through() {
     let mut host = host(&[("chat", 80)]);
     site(&mut host, "add chat.example.jp --to chat").ok();
-    // The handshake and the masked frame of RFC 6455, 1.3 and 5.7.
+    // The handshake and the masked frame from RFC 6455, 1.3 and 5.7.
     let gave = host.sh(
         r#"exec 3<>/dev/tcp/127.0.0.1/80
         printf 'GET / HTTP/1.1\r\nHost: chat.example.jp\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n' >&3
@@ -140,9 +140,9 @@ fn a_websocket_gets_through_and_no_other_upgrade_does() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn with_a_certificate_http_leads_to_https_and_certbot_still_gets_its_answer() {
+fn with_a_certificate_http_redirects_to_https_except_for_certbot() {
     let mut host = host(&[("blog", 80)]);
-    // Files whose names are configuration, were they not quoted.
+    // Files whose names would be configuration without quotes.
     let (cert, key) = (r#""/etc/ssl/a b;}#'\\.pem""#, r#"'/etc/ssl/"k {\'"#);
     host.sh(&format!(
         "openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {cert} -days 2 -subj /CN=tls.jp -addext subjectAltName=DNS:tls.jp; mkdir -p /var/www/acme/.well-known/acme-challenge; echo token >/var/www/acme/.well-known/acme-challenge/t"
@@ -169,7 +169,7 @@ fn with_a_certificate_http_leads_to_https_and_certbot_still_gets_its_answer() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_nginx_does_not_take_is_taken_back_to_the_byte() {
+fn files_that_nginx_rejects_are_rolled_back_byte_for_byte() {
     let mut host = host(&[("blog", 80)]);
     site(&mut host, "add one.jp --to blog").ok();
     host.sh("openssl req -x509 -newkey rsa:2048 -nodes -keyout /etc/k -out /etc/c -days 2 -subj /CN=x; openssl genrsa -out /etc/other 2048").ok();
@@ -188,7 +188,7 @@ fn what_nginx_does_not_take_is_taken_back_to_the_byte() {
             "{err}"
         );
         assert!(!err.contains("elsewhere"), "{err}");
-        // A file that was there has its old bytes, in a file of a new number.
+        // An existing file has its old bytes in a new inode.
         let now = nginx(&mut host);
         if words.contains("--replace") {
             assert!(page(&mut host, "http://one.jp/").contains("Host: one.jp"));
@@ -203,15 +203,15 @@ fn what_nginx_does_not_take_is_taken_back_to_the_byte() {
             assert_eq!(now, before, "{words}");
         }
     }
-    // Two files for one name: nginx would only warn, and serve the first.
+    // Two files for one name: nginx would only warn and serve the first.
     let err = site(&mut host, "add two.jp one.jp --to blog").failed(1);
     assert!(err.contains("another file serves one.jp already: conflicting server name"), "{err}");
-    assert!(!host.sh(FOLDERS).ok().contains("two.jp"));
+    assert!(!host.sh(DIRS).ok().contains("two.jp"));
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_fault_in_another_site_is_told_with_its_place() {
+fn an_error_in_another_site_is_reported_with_its_position() {
     let mut host = host(&[("blog", 80)]);
     for running in ["", "nginx; started"] {
         host.sh(&format!("rm -f /etc/nginx/conf.d/*; {running}")).ok();
@@ -225,7 +225,7 @@ fn a_fault_in_another_site_is_told_with_its_place() {
         );
         assert_eq!(nginx(&mut host), before);
     }
-    // The old one mended, the same command does it.
+    // After the old site is fixed, the same command repairs it.
     host.sh("rm /etc/nginx/conf.d/old.conf").ok();
     site(&mut host, "add one.jp --to blog").ok();
     assert!(page(&mut host, "http://one.jp/").contains("Host: one.jp"));
@@ -233,7 +233,7 @@ fn a_fault_in_another_site_is_told_with_its_place() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_port_that_another_program_has_is_taken_back_too() {
+fn a_site_on_a_port_in_use_is_rolled_back() {
     let mut host = host(&[("blog", 80)]);
     host.sh("busybox httpd -p 80").ok();
     let before = nginx(&mut host);
@@ -245,7 +245,7 @@ fn a_port_that_another_program_has_is_taken_back_too() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_signal_half_way_takes_the_site_back() {
+fn a_signal_rolls_an_unfinished_site_back() {
     let mut host = host(&[("blog", 80)]);
     let before = nginx(&mut host);
     // Another run holds the hosts file: `add` has written the site and waits.
@@ -261,7 +261,7 @@ fn a_signal_half_way_takes_the_site_back() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_removal_that_was_killed_before_the_reload_is_finished_by_the_next_run() {
+fn the_next_run_finishes_a_removal_killed_before_the_reload() {
     for next in ["site remove one.jp", "hosts-sync"] {
         let mut host = host(&[("blog", 80)]);
         site(&mut host, "add one.jp --to blog").ok();
@@ -275,15 +275,15 @@ fn a_removal_that_was_killed_before_the_reload_is_finished_by_the_next_run() {
         host.sh(&format!("[ ! -e /etc/nginx/sites-available/one.jp ] && {serves}")).ok();
         host.sh(&format!("\"$moyai\" run {next}")).ok();
         host.until(10, &format!("! {serves}"));
-        // It is owed no longer.
+        // The reload is no longer due.
         assert_eq!(host.sh("\"$moyai\" run -n hosts-sync").ok(), "", "{next}");
     }
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_plan_pasted_into_a_shell_does_what_the_run_does() {
-    let look = "cat /etc/hosts; cd /etc/nginx; head -n 99 sites-available/*; ls -l sites-enabled | cut -d' ' -f1,9-; curl -s -H 'Host: one.jp' http://127.0.0.1/";
+fn a_pasted_site_plan_does_what_the_run_does() {
+    let inspect = "cat /etc/hosts; cd /etc/nginx; head -n 99 sites-available/*; ls -l sites-enabled | cut -d' ' -f1,9-; curl -s -H 'Host: one.jp' http://127.0.0.1/";
     for (before, words) in [
         ("! pgrep -x nginx", "add one.jp --to blog"),
         // A container that does not run: its name is held for it.
@@ -304,7 +304,7 @@ fn the_plan_pasted_into_a_shell_does_what_the_run_does() {
             } else {
                 site(&mut host, words).ok();
             }
-            host.sh(look).ok()
+            host.sh(inspect).ok()
         };
         let pasted = result(true);
         let answer = if words.contains("gone") { "502 Bad Gateway" } else { "Host: one.jp\n" };
@@ -315,7 +315,7 @@ fn the_plan_pasted_into_a_shell_does_what_the_run_does() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_layout_is_read_from_the_includes() {
+fn the_directory_layout_is_read_from_the_includes() {
     let mut host = host(&[("blog", 80)]);
     host.sh("rm -r /etc/nginx/sites-*; sed -i '/sites-enabled/d' /etc/nginx/nginx.conf").ok();
     site(&mut host, "add one.jp --to blog").ok();
@@ -331,7 +331,7 @@ fn the_layout_is_read_from_the_includes() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_somebody_else_wrote_is_neither_replaced_unasked_nor_removed() {
+fn foreign_files_are_neither_replaced_without_force_nor_removed() {
     let mut host = host(&[("blog", 80)]);
     host.sh("echo 'server { listen 80; server_name one.jp; return 204; }' >/etc/nginx/sites-available/one.jp; nginx; started").ok();
     let before = nginx(&mut host);
@@ -342,7 +342,7 @@ fn what_somebody_else_wrote_is_neither_replaced_unasked_nor_removed() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn list_and_check_say_which_site_is_wrong_and_why() {
+fn list_and_check_report_broken_sites_and_reasons() {
     let mut host = host(&[("blog", 80), ("shop", 80)]);
     for words in
         ["add blog.jp --to blog", "add shop.jp --to shop", "add port.jp --to blog:81", "add *.wild.jp --to blog"]
@@ -352,7 +352,7 @@ fn list_and_check_say_which_site_is_wrong_and_why() {
     let file = |name: &str| format!("/etc/nginx/sites-enabled/{name}");
     let line = host.sh("grep -n proxy_pass /etc/nginx/sites-enabled/shop.jp | cut -d: -f1").ok().trim().to_owned();
     host.sh("docker stop shop; printf '127.0.0.9 elsewhere\n255.255.255.255 later\n' >>/etc/hosts; echo 'server { listen 8081; location / { proxy_pass http://elsewhere:1/; } }' >/etc/nginx/conf.d/x.conf; reloaded").ok();
-    // The address that keeps nginx up for a name that nobody has.
+    // The placeholder address keeps nginx up for a name without a container.
     site(&mut host, "add later.jp --to later").ok();
     assert_eq!(
         site(&mut host, "list").ok(),
@@ -394,7 +394,7 @@ fn list_and_check_say_which_site_is_wrong_and_why() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_guest_trusts_the_gateways_of_its_bridges_and_nobody_else() {
+fn a_container_trusts_only_the_gateways_of_its_bridges() {
     let mut host = host(&[]);
     host.sh("docker network create --subnet 10.9.0.0/24 --gateway 10.9.0.7 own; docker network create --internal --subnet 10.8.0.0/24 inner;").ok();
     host.run("web", "--stop-signal KILL");
@@ -412,7 +412,7 @@ fn the_guest_trusts_the_gateways_of_its_bridges_and_nobody_else() {
             "real_ip_recursive on;"
         ]
     );
-    // nginx takes them, and the client's address is what it then sees: this nginx plays the guest.
+    // nginx accepts the lines and then sees the client's address. This nginx acts as the container's.
     let text = site(&mut host, "guest web").ok();
     std::fs::write(
         host.path("real.conf"),
@@ -429,17 +429,17 @@ fn the_guest_trusts_the_gateways_of_its_bridges_and_nobody_else() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_template_is_a_file_of_ones_own() {
+fn the_site_template_can_be_replaced() {
     let mut host = host(&[("blog", 80)]);
     host.sh("\"$moyai\" eject lib/site && sed -i 's/proxy_redirect default;/proxy_redirect off;/' \"$MOYAI_SCRIPTS/lib/site.rhai\"").ok();
     site(&mut host, "add one.jp --to blog").ok();
     assert_eq!(host.sh("grep -c 'proxy_redirect off;' /etc/nginx/sites-enabled/one.jp").ok(), "1\n");
 }
 
-/// mod_proxy keeps a name's address until the next start or graceful restart, as nginx does.
+/// mod_proxy keeps a name's address until the next start or graceful restart, like nginx.
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn with_apache_one_line_of_hosts_sync_is_another() {
+fn one_changed_line_makes_hosts_sync_work_with_apache() {
     let mut host = host(&[("blog", 80)]);
     host.sh("\"$moyai\" eject hosts-sync").ok();
     let path = host.path("scripts/hosts-sync.rhai");
@@ -453,10 +453,10 @@ fn with_apache_one_line_of_hosts_sync_is_another() {
     host.sh("rm -f /usr/sbin/nginx /etc/apache2/sites-enabled/*; a2enmod -q proxy_http; mkdir -p /var/log/apache2
              printf '<VirtualHost *:80>\nServerName one.jp\nProxyPass / http://blog/\nProxyPreserveHost On\n</VirtualHost>\n' >/etc/apache2/sites-enabled/one.conf").ok();
     let ask = "curl -s --retry 5 --retry-all-errors --retry-delay 1 --fail -H 'Host: one.jp' http://127.0.0.1/";
-    // It is down, and started.
+    // Apache is down and is started.
     assert!(host.sh("\"$moyai\" run hosts-sync").ok().starts_with("+ 172.17.0.2 blog\n"));
     assert!(host.sh(ask).ok().contains("Host: one.jp"));
-    // It comes back with another address, and another container has the old one.
+    // It returns with another address, and another container has the old one.
     host.sh("docker stop blog").ok();
     host.run("other", "");
     host.sh("docker start blog").ok();

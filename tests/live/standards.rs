@@ -1,5 +1,5 @@
-//! Pages and checks against the tests of others, from Debian's source packages: what html5lib expects of a page's
-//! encoding, and the verdicts that monitoring-plugins expect of check_curl.
+//! Pages and checks against foreign tests from Debian's source packages: the encodings that html5lib expects, and the
+//! verdicts that monitoring-plugins expects of check_curl.
 
 use crate::common::{World, gave};
 use crate::corpus::download;
@@ -13,7 +13,7 @@ fn sources() -> PathBuf {
     download("standards", "deb-src", "forky", what, unpack).join("src")
 }
 
-/// The directory of a package whose name has its version in it.
+/// Returns the directory of a package whose name contains its version.
 fn directory(start: &str) -> PathBuf {
     let is_it =
         |entry: &std::fs::DirEntry| entry.path().is_dir() && entry.file_name().to_string_lossy().starts_with(start);
@@ -21,7 +21,7 @@ fn directory(start: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("no {start} in the sources")).path()
 }
 
-/// The cases of a file: the bytes of the page, and its encoding.
+/// Returns the cases of a file: the bytes of the page, and its encoding.
 fn cases(bytes: &[u8]) -> Vec<(Vec<u8>, String)> {
     let find = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).position(|window| window == part);
     let (mut rest, mut cases) = (bytes, Vec::new());
@@ -38,12 +38,13 @@ fn cases(bytes: &[u8]) -> Vec<(Vec<u8>, String)> {
 
 #[test]
 #[ignore = "needs a package source: tests/run"]
-fn the_encoding_of_a_page_is_the_one_that_html5lib_expects() {
-    let folder = directory("html5lib").join("html5lib/tests/testdata/encoding");
+fn page_encodings_match_html5lib() {
+    let dir = directory("html5lib").join("html5lib/tests/testdata/encoding");
     let mut count = 0;
     for name in ["tests1.dat", "tests2.dat", "test-yahoo-jp.dat"] {
-        for (page, expected) in cases(&std::fs::read(folder.join(name)).unwrap()) {
-            // Without a declaration a browser takes the encoding of the region; there it is windows-1252.
+        for (page, expected) in cases(&std::fs::read(dir.join(name)).unwrap()) {
+            // Without a declaration, a browser uses the encoding of the region, which these tests assume to be
+            // windows-1252.
             let found = moyai::host::http::prescan::declared(&page, false).map_or("windows-1252", |found| found.name());
             assert_eq!(found.to_ascii_lowercase(), expected, "{name}: {}", String::from_utf8_lossy(&page));
             count += 1;
@@ -52,7 +53,7 @@ fn the_encoding_of_a_page_is_the_one_that_html5lib_expects() {
     assert!(count > 70, "{count} cases");
 }
 
-/// The server of check_curl.t, as far as its cases need it.
+/// Starts the part of check_curl.t's server that its cases need.
 fn serve() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -100,7 +101,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
-/// A case as a site of `config.rhai`, if each of its options has the same meaning there.
+/// Returns a case as a site of `config.rhai`, if each of its options has the same meaning there.
 fn site(case: &str, port: u16) -> Option<String> {
     let words = shlex::split(case)?;
     let mut words = words.iter();
@@ -120,7 +121,7 @@ fn site(case: &str, port: u16) -> Option<String> {
                 let (name, value) = value.split_once(": ")?;
                 fields.push(format!("headers: #{{ {name:?}: {value:?} }}"));
             }
-            // Both stay at the address, and this server redirects within it.
+            // Both options stay at the address, and this server redirects to itself.
             "-f" if ["follow", "sticky", "stickyport"].contains(&value.as_str()) => follows = true,
             _ => return None,
         }
@@ -136,7 +137,7 @@ fn site(case: &str, port: u16) -> Option<String> {
 
 #[test]
 #[ignore = "needs a package source: tests/run"]
-fn a_site_has_the_verdict_that_check_curl_has() {
+fn site_checks_agree_with_check_curl() {
     let text = std::fs::read_to_string(directory("monitoring-plugins-").join("plugins/tests/check_curl.t")).unwrap();
     let case = regex::Regex::new(
         r#""\$command (-[^"]*)"(?:;\s*\$result = NPTest->testCmd\( \$cmd \))?[\s);]*is\( \$result->return_code, ([0-3]),"#,
@@ -144,7 +145,7 @@ fn a_site_has_the_verdict_that_check_curl_has() {
     let port = serve();
     let (mut sites, mut expected, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for found in case.unwrap().captures_iter(&text) {
-        // Those that need a network or a time limit of the shell have no code here.
+        // Cases that need a network or a time limit of the shell have no code here.
         match site(&found[1], port).filter(|site| !site.contains("/redir_") && !site.contains("/timeout")) {
             Some(site) => {
                 sites.push(format!(

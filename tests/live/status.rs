@@ -1,12 +1,12 @@
-//! The page of `status` on a host with an engine, served by nginx and seen by a browser; and disks that hang.
+//! The page of `status` on a host with Docker, served by nginx and rendered by a browser, and disks that hang.
 
 use crate::host::Host;
 use serde_json::Value;
 
-const LOOK: &str = include_str!("page.py");
+const PAGE_CHECK: &str = include_str!("page.py");
 
-/// What two checkers find wrong with the page: errors and warnings.
-fn faults(host: &mut Host) -> String {
+/// Returns the errors and warnings of two checkers for the page.
+fn errors(host: &mut Host) -> String {
     host.sh(r#"tidy -quiet -errors -utf8 /var/www/moyai/index.html 2>&1
 /usr/bin/python3 -c 'import html5lib
 parser = html5lib.HTMLParser()
@@ -17,14 +17,14 @@ for place, error, data in parser.errors: print(place, error, data)'"#)
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn nginx_serves_the_page_and_a_browser_shows_it_wide_and_narrow_in_the_light_and_in_the_dark() {
+fn a_browser_shows_the_page_in_every_width_and_colour_scheme() {
     let mut host = Host::new();
-    // Over the machine's own.
+    // Covers the machine's own directory.
     host.sh("mount -t tmpfs tmpfs /var/www").ok();
     host.script("status").ok();
-    assert_eq!(faults(&mut host), "", "the first page");
+    assert_eq!(errors(&mut host), "", "the first page");
 
-    // What the page is about: a site that is fine, one that is sick with a hostile page, backups, a verification.
+    // Content for the page: a site that is up, one that is down with a hostile page, backups, a verification.
     host.run("blog", "--label moyai.test=1");
     host.run("shop", "");
     host.sh(
@@ -53,9 +53,9 @@ state::set("backup.verified", #{ [ID]: 1 });"#
     )
     .ok();
     host.script("status").ok();
-    assert_eq!(faults(&mut host), "", "the page");
+    assert_eq!(errors(&mut host), "", "the page");
 
-    // With the lines that its help has.
+    // Uses the lines from its help.
     host.sh(
         r#""$moyai" run status --help | sed -n '/server {/,/^ *}/p' | sed "s|listen 80;|& access_log $PWD/access.log;|" >/etc/nginx/conf.d/status.conf
 grep -q 'root /var/www/moyai;' /etc/nginx/conf.d/status.conf
@@ -65,11 +65,11 @@ nginx -t && nginx -s reload"#,
     .ok();
     host.until(5, "curl -sf http://status.example.jp/ | grep -q '<title>'");
     host.sh(": >access.log; mkdir shots").ok();
-    std::fs::write(host.path("page.py"), LOOK).unwrap();
+    std::fs::write(host.path("page.py"), PAGE_CHECK).unwrap();
     let seen = host.sh("timeout 120 /usr/bin/python3 page.py http://status.example.jp/ shots").ok();
     let seen: Value = serde_json::from_str(&seen).unwrap();
 
-    // It asks for nothing: neither this server nor another.
+    // The page loads nothing, from this server or another.
     assert_eq!(seen["requests"], serde_json::json!(["http://status.example.jp/"]));
     assert_eq!(host.sh("wc -l <access.log").ok().trim(), "1");
     assert_eq!(seen["log"], serde_json::json!([]), "what the browser complains of");
@@ -106,8 +106,8 @@ nginx -t && nginx -s reload"#,
     }
 }
 
-/// A file system whose server takes each question and never answers: who asks hangs in the kernel, where
-/// no signal reaches it, as on a network share that is gone.
+/// A file system whose server receives each request and never answers. A process that uses it hangs in the kernel, out
+/// of reach of signals, as on a network share that is gone.
 const NEVER: &str = r#"
 import ctypes, os, struct, sys, time
 fd = os.open("/dev/fuse", os.O_RDWR)
@@ -123,7 +123,7 @@ while True:
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_disk_that_hangs_in_the_kernel_is_an_alarm_and_the_others_are_reported() {
+fn a_disk_that_hangs_raises_an_alarm_and_others_are_reported() {
     let mut host = Host::new();
     std::fs::write(host.path("never.py"), NEVER).unwrap();
     host.sh("mkdir never; /usr/bin/python3 never.py $PWD/never >/dev/null 2>&1 & echo $! >never.pid").ok();
@@ -132,7 +132,7 @@ fn a_disk_that_hangs_in_the_kernel_is_an_alarm_and_the_others_are_reported() {
     let config = format!("const DISKS = [{never:?}, \"/\"];");
     std::fs::write(host.path("scripts/config.rhai"), config).unwrap();
     let gave = host.script("report");
-    // The df is still there, and even KILL does not end it.
+    // The df process still exists, and even KILL does not end it.
     host.sh("grep -q '^State:.D' /proc/$(pgrep -x df | head -1)/status").ok();
     let again = host.script("status --file status.html");
     host.sh("kill -KILL $(cat never.pid)").ok();

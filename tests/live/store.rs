@@ -1,10 +1,10 @@
-//! The store: what goes into it, what comes back from it, and what is in its way.
+//! The store: what it saves and restores, and what can go wrong.
 
 use crate::host::{GENERATIONS, Host, KILLER, asked, is_built, kills};
 use crate::restore::{made_of, same};
 use serde_json::Value;
 
-/// The clock of restic is `/run/clock`, where a test has moved moyai's.
+/// Runs restic with the time in `/run/clock`, to which a test has set moyai's clock.
 const CLOCK: &str = r#"
 cat >/usr/local/sbin/restic <<'E'
 #!/bin/bash
@@ -18,13 +18,13 @@ E
 chmod 755 /usr/local/sbin/restic
 "#;
 
-/// Lines of bash for the repository of the host.
+/// Bash functions for the host's repository.
 const RESTIC: &str = r#"
 repo() { RESTIC_PASSWORD=$(cat "$MOYAI_STATE/secrets/restic") restic --no-cache -r "$MOYAI_STATE/restic" "$@"; }
 "#;
 
 impl Host {
-    /// Makes the store. Each container has images of its own; `more` is added to `config.rhai`.
+    /// Creates the store. Each container has its own images. `more` is added to `config.rhai`.
     fn store(&mut self, more: &str) {
         let text = format!("fn backup_ref(c, when) {{ `own/${{c.name}}:${{when}}` }}\n{more}\n");
         std::fs::write(self.path("scripts/config.rhai"), text).unwrap();
@@ -36,7 +36,7 @@ impl Host {
         self.sh(&format!("{RESTIC}repo {words}")).ok()
     }
 
-    /// The ids of moyai's own record, and those in the repository.
+    /// Returns the ids in moyai's own record, and those in the repository.
     fn recorded(&mut self) -> (Vec<String>, Vec<String>) {
         let record = self.sh("jq -r '.[].ids[]' \"$MOYAI_STATE\"/state/store.made.json; jq -r '.[].id' \"$MOYAI_STATE\"/state/store.host.json 2>/dev/null || true").ok();
         let there = self.restic("snapshots --json | jq -r '.[].id'");
@@ -49,7 +49,7 @@ impl Host {
     }
 }
 
-/// Everything about the files in a directory.
+/// Returns everything about the files in a directory.
 fn content(host: &mut Host, dir: &str) -> String {
     host.sh(&format!(
         "cd {dir} && find . -printf '%p %y %m %U:%G %Ts %n %l\\n' | sort && find . -type f -exec sha256sum {{}} + | sort"
@@ -65,9 +65,9 @@ const DATA: &str = "/var/lib/docker/volumes/data/_data";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_backup_is_one_group_of_snapshots_and_what_it_replaces_is_forgotten_by_its_ids() {
+fn a_backup_is_one_group_of_snapshots_and_replaced_ones_are_forgotten() {
     let mut host = Host::new();
-    // Without the store, a backup is as it always was.
+    // Without the store, a backup works as before.
     host.run("web", "--env PASSWORD=of-the-site -v data:/data");
     host.script("backup --tag before").ok();
     host.sh("ls \"$MOYAI_STATE\"/backups/web/before/*.tar.* && [ ! -e \"$MOYAI_STATE\"/restic ]").ok();
@@ -82,7 +82,8 @@ fn a_backup_is_one_group_of_snapshots_and_what_it_replaces_is_forgotten_by_its_i
     first.ok();
     let (record, there) = host.recorded();
     assert_eq!(record, there);
-    // The snapshots of one group: the manifest and the volumes, the image, the record. And the host's own files.
+    // The snapshots of one group: the manifest and the volumes, the image, the record. In addition, the host's own
+    // files.
     let tags = host.restic("snapshots --json | jq -r '.[].tags | map(select(startswith(\"group\"))) | .[]' | sort | uniq -c | awk '{print $1}'");
     assert_eq!(tags, "3\n");
     assert_eq!(
@@ -93,7 +94,7 @@ fn a_backup_is_one_group_of_snapshots_and_what_it_replaces_is_forgotten_by_its_i
         ""
     );
 
-    // The same version again: the older group goes when the new one is complete. Other snapshots stay.
+    // The same version again: the old group is removed when the new one is complete. Other snapshots stay.
     host.restic("backup --tag moyai --tag container=web /etc/hostname");
     host.script("backup --tag v1").ok();
     let (record, there) = host.recorded();
@@ -101,7 +102,7 @@ fn a_backup_is_one_group_of_snapshots_and_what_it_replaces_is_forgotten_by_its_i
     host.restic("check --read-data");
     host.script("store").ok();
 
-    // A volume comes back with all that a file can have.
+    // A volume is restored with all attributes that a file can have.
     let before = content(&mut host, DATA);
     let err = host.script("restore web v1 --volumes").failed(1);
     assert!(err.contains("a device or a setuid file") && err.contains("--force"), "{err}");
@@ -109,7 +110,7 @@ fn a_backup_is_one_group_of_snapshots_and_what_it_replaces_is_forgotten_by_its_i
     assert_eq!(host.has("web", "{{(index .Mounts 0).Source}}"), DATA);
     assert_eq!(content(&mut host, DATA), before);
 
-    // A kill in the middle leaves a group that is not complete; the next run removes it.
+    // A kill leaves an incomplete group, which the next run removes.
     host.sh(&format!("{KILLER}killed '' - backup --tag v2; wc -l </run/calls >/run/all; for c in $(seq 2 3 $(cat /run/all)); do killed $c after backup --tag v2; done; \"$moyai\" run backup --tag v2; \"$moyai\" run backup --tag v2")).ok();
     let (record, there) = host.recorded();
     assert_eq!(there.len(), record.len() + 1);
@@ -118,7 +119,7 @@ fn a_backup_is_one_group_of_snapshots_and_what_it_replaces_is_forgotten_by_its_i
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_container_that_is_gone_comes_back_with_its_options_though_every_image_was_pruned() {
+fn a_removed_container_is_restored_with_options_after_an_image_prune() {
     let mut host = Host::new();
     host.store("");
     host.sh(
@@ -153,13 +154,13 @@ fn a_container_that_is_gone_comes_back_with_its_options_though_every_image_was_p
         "yes\ninside\n"
     );
 
-    // It is a container like any other: a backup and a restore of it, and once more without it.
+    // It is a container like any other: it can be backed up and restored, and again without its image.
     host.script("backup --tag v3").ok();
     host.sh("docker rm -f web && docker image prune -af").ok();
     host.script("restore web --force").ok();
     same(&remade(&mut host, "web"), &made, "again");
 
-    // Without the store there is nothing to load the images from.
+    // Without the store, the images cannot be loaded.
     host.sh("docker rm -f web && docker image prune -af && rm -r \"$MOYAI_STATE\"/restic").ok();
     let err = host.script("restore web v3").failed(1);
     assert!(err.contains("there is no repository"), "{err}");
@@ -168,7 +169,7 @@ fn a_container_that_is_gone_comes_back_with_its_options_though_every_image_was_p
     assert_eq!(gone.code, 1, "{}{}", gone.out, gone.err);
 }
 
-/// What a container is made of, without the ids of its networks: those are made again too.
+/// Returns a container's properties without the ids of its networks, which are recreated too.
 fn remade(host: &mut Host, name: &str) -> Value {
     let mut made = made_of(host, name);
     for end in made["Networks"].as_object_mut().unwrap().values_mut() {
@@ -177,7 +178,7 @@ fn remade(host: &mut Host, name: &str) -> Value {
     made
 }
 
-/// A site with a database, a service of compose beside it, and what the host itself has for them.
+/// A site with a database, a compose service, and the host's own files for them.
 const SITES: &str = r#"
 docker network create --subnet 10.77.0.0/24 --label net=yes back >/dev/null
 docker run -d --name db --network back --ip 10.77.0.9 --health-cmd 'test -e /data/word' --health-interval 1s -v dbdata:/data base:1 sh -c 'busybox httpd -p 5432 -h /data; exec busybox sleep 86400' >/dev/null
@@ -194,7 +195,7 @@ echo 'server { listen 80; server_name blog.test; location / { proxy_pass http://
 echo 'server { listen 80; server_name app.test; location / { proxy_pass http://x:8081/; } }' >/etc/nginx/conf.d/app.conf
 "#;
 
-/// Their options, ids of containers as their names.
+/// Returns their options. Container ids become names.
 fn options(host: &mut Host) -> Vec<(String, Value)> {
     let names = host.sh("docker ps -a --format '{{.Names}}' | sort").ok();
     let all: Vec<String> = names.lines().map(str::to_owned).collect();
@@ -215,9 +216,9 @@ const ANSWERS: &str =
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_host_that_is_destroyed_is_made_again_on_an_empty_one_of_another_generation() {
-    let folder = tempfile::Builder::new().prefix("moyai-repo-").tempdir().unwrap();
-    let repo = folder.path().join("restic").display().to_string();
+fn a_destroyed_host_is_restored_on_another_docker_generation() {
+    let dir = tempfile::Builder::new().prefix("moyai-repo-").tempdir().unwrap();
+    let repo = dir.path().join("restic").display().to_string();
     let mut host = Host::new();
     let config = format!("const REPOSITORY = \"{repo}\";");
     host.store(&config);
@@ -230,7 +231,7 @@ fn a_host_that_is_destroyed_is_made_again_on_an_empty_one_of_another_generation(
     let password = crate::common::read(host.path("state/secrets/restic"));
     drop(host);
 
-    // The newest that there is, or the same where no other system was built.
+    // The newest generation, or the same if no other system was built.
     let others = GENERATIONS.iter().rev().filter(|(name, release, _)| *name != asked() && is_built(release));
     let own = asked();
     let name = others.map(|(name, ..)| *name).next().unwrap_or(&own);
@@ -240,7 +241,7 @@ fn a_host_that_is_destroyed_is_made_again_on_an_empty_one_of_another_generation(
         format!("fn backup_ref(c, when) {{ `own/${{c.name}}:${{when}}` }}\n{config}\n"),
     )
     .unwrap();
-    // The password comes first, and a wrong one is named.
+    // The password comes first, and a wrong one is reported.
     let err = host.script(&format!("restore --from {repo} --all")).failed(1);
     assert!(err.contains("the secret `restic`"), "{err}");
     let secrets = "mkdir -p -m 0700 \"$MOYAI_STATE\"/secrets; umask 077";
@@ -259,7 +260,7 @@ fn a_host_that_is_destroyed_is_made_again_on_an_empty_one_of_another_generation(
         for field in ["Args", "Path", "Ports", "State"] {
             same(&now[field], &then[field], &format!("{name}/{field}"));
         }
-        // What a daemon adds by itself differs between generations.
+        // A daemon's own defaults differ between generations.
         for field in ["Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels", "User", "WorkingDir"] {
             same(&now["Config"][field], &then["Config"][field], &format!("{name}/{field}"));
         }
@@ -282,7 +283,7 @@ fn a_host_that_is_destroyed_is_made_again_on_an_empty_one_of_another_generation(
         "// mine\ndocker-compose.yml\n999:998 640\nshared\nyes\n"
     );
     host.script("site check").ok();
-    // Once more changes nothing, and the nights go on.
+    // A second restore changes nothing, and nightly backups continue.
     let ids = host.sh("docker ps -aq").ok();
     host.script(&format!("restore --from {repo} --all")).ok();
     assert_eq!(host.sh("docker ps -aq").ok(), ids);
@@ -291,17 +292,17 @@ fn a_host_that_is_destroyed_is_made_again_on_an_empty_one_of_another_generation(
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_restore_on_a_new_host_that_is_killed_early_goes_on_when_it_is_run_again() {
+fn a_new_host_restore_killed_early_continues_when_run_again() {
     killed_on_a_new_host(0);
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_restore_on_a_new_host_that_is_killed_late_goes_on_when_it_is_run_again() {
+fn a_new_host_restore_killed_late_continues_when_run_again() {
     killed_on_a_new_host(1);
 }
 
-/// Kills one in the first or the second half of its calls; run again, it ends well.
+/// Kills a restore in the first or second half of its calls. The next run must complete it.
 fn killed_on_a_new_host(half: usize) {
     let mut host = Host::new();
     host.store("");
@@ -317,8 +318,8 @@ fn killed_on_a_new_host(half: usize) {
     let from = host.path("restic").display().to_string();
     host.sh(&format!("{KILLER}{empty}; killed '' - restore --from {from} --all && wc -l </run/calls >/run/all")).ok();
     let all: usize = host.sh("cat /run/all").ok().trim().parse().unwrap();
-    // Spread over the run, and over what is in it between two calls.
-    // Each takes a complete restore, and most of that is restic's key.
+    // Spread over the run, including moments between two calls. Each restore is complete, and restic's key takes most
+    // of its time.
     let count = kills(8) / 2;
     for number in half * count..(half + 1) * count {
         let call = 2 + number * (all - 2) / (2 * count);
@@ -332,7 +333,7 @@ fn killed_on_a_new_host(half: usize) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_single_file_comes_back_and_two_versions_are_compared() {
+fn a_single_file_can_be_restored_and_two_versions_compared() {
     let mut host = Host::new();
     host.store("");
     host.run("web", "-v data:/data");
@@ -372,7 +373,7 @@ fn a_single_file_comes_back_and_two_versions_are_compared() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn another_repository_gets_a_copy_of_what_is_new_and_loses_what_is_replaced() {
+fn a_second_repository_gets_new_snapshots_and_drops_replaced_ones() {
     let mut host = Host::new();
     host.store("const REPOSITORIES = [\"/opt/far\", \"/opt/second\"];");
     host.run("web", "-v data:/data");
@@ -384,7 +385,7 @@ fn another_repository_gets_a_copy_of_what_is_new_and_loses_what_is_replaced() {
         assert_eq!(far.trim(), record.len().to_string());
     }
     host.script("store").ok();
-    // The disks of the copies are away: the backup is there, and the run names each that is missing.
+    // The disks for copies are missing: the backup exists, and the run names each missing copy.
     host.sh("mv /opt/far /opt/away; mv /opt/second /opt/away.2").ok();
     let err = host.script("backup --tag v3").failed(1);
     for repository in ["/opt/far", "/opt/second"] {
@@ -398,7 +399,7 @@ fn another_repository_gets_a_copy_of_what_is_new_and_loses_what_is_replaced() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
+fn an_unusable_store_is_reported_in_one_sentence_and_backups_continue() {
     let mut host = Host::new();
     host.sh("mkdir /opt/disk && mount -t tmpfs -o size=30m none /opt/disk").ok();
     host.store("const REPOSITORY = \"/opt/disk/restic\"; const STAYS_FREE = 0;");
@@ -438,7 +439,7 @@ fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
             "rm -r /opt/disk/restic/index; mv keep /opt/disk/restic/index",
             "/opt/disk/restic: it is damaged; see \"Troubleshooting\" in restic's manual",
         ),
-        // Killed, as by a power cut, it leaves its lock.
+        // A kill, as by a power cut, leaves a lock.
         (
             "RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic --no-cache -r /opt/disk/restic check --read-data >/dev/null 2>&1 &
              wait_for sh -c 'ls /opt/disk/restic/locks | grep -q .' && kill -STOP $! && echo $! >checking",
@@ -456,20 +457,19 @@ fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
         assert!(err.contains(why), "{why}: {err}");
         assert!(!err.contains("Fatal") && !err.contains("panic"), "{err}");
         assert_eq!(host.has("web", "{{.State.Status}}"), "running");
-        // The backup is on this host all the same.
+        // The backup on this host exists.
         host.sh("ls \"$MOYAI_STATE\"/backups/web/next/*.tar.* && docker image inspect own/web:next >/dev/null").ok();
         host.sh(repairs).ok();
         assert_eq!(good(&mut host), "3\n", "{why}");
         host.script("restore web next --volumes").ok();
         host.sh("docker rm $(docker ps -aqf name=web.old-) >/dev/null").ok();
     }
-    // The next backup of that version takes its place as ever.
-    // The last restore has brought the large file back.
+    // The next backup of that version replaces it as usual. The last restore has brought the large file back.
     host.sh("docker exec web busybox rm /data/big").ok();
     host.script("backup --tag good").ok();
     assert_eq!(good(&mut host), "3\n");
     host.script("store").ok();
-    // Files are lost that restic would not write again, because its index has them.
+    // Lost files that restic would not write again, because its index has them.
     host.sh("ls /opt/disk/restic/data/*/* | sort >packs; docker exec web busybox dd if=/dev/urandom of=/data/blob bs=1M count=3 2>/dev/null").ok();
     host.script("backup --tag good").ok();
     host.sh("rm \"$(ls -S $(ls /opt/disk/restic/data/*/* | sort | comm -13 packs -) | head -n 1)\"").ok();
@@ -481,7 +481,7 @@ fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn two_hosts_in_one_repository_leave_each_other_alone_and_each_comes_back_by_its_name() {
+fn two_hosts_can_share_a_repository_and_are_restored_by_name() {
     let mut host = Host::new();
     host.store("");
     host.run("web", "--stop-signal KILL -v data:/data");
@@ -505,7 +505,7 @@ fn two_hosts_in_one_repository_leave_each_other_alone_and_each_comes_back_by_its
     let before = of(&mut host, "one");
     // Of two versions, and of the host itself.
     assert_eq!(before.lines().count(), 7);
-    // It has the same container and the same versions. What it replaces is its own.
+    // It has the same container and the same versions. It replaces only its own.
     for version in ["v1", "v2", "v1"] {
         host.script(&format!("backup --tag {version}")).ok();
     }
@@ -536,7 +536,7 @@ fn two_hosts_in_one_repository_leave_each_other_alone_and_each_comes_back_by_its
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn backups_of_a_clock_that_was_wrong_are_neither_the_latest_nor_in_the_way_of_the_rotation() {
+fn backups_from_a_wrong_clock_do_not_disturb_latest_or_rotation() {
     let mut host = Host::new();
     host.store("");
     host.run("web", "-v data:/data");
@@ -554,13 +554,13 @@ fn backups_of_a_clock_that_was_wrong_are_neither_the_latest_nor_in_the_way_of_th
     backup(&mut host, "2037-06-02 03:00", "future");
     assert_eq!(versions(&mut host), "Jun Tue ");
     backup(&mut host, "2026-06-03 03:00", "today");
-    // The month is not taken by that of 2037, and what was replaced is forgotten.
+    // The backup of 2037 does not block the month, and the replaced one is forgotten.
     assert_eq!(versions(&mut host), "Jun Tue Wed ");
     let tags = host.restic(
         "snapshots --json | jq -r '[.[].tags[]] | map(select(startswith(\"version=\"))) | unique | join(\" \")'",
     );
     assert_eq!(tags.trim(), "version=Jun version=Tue version=Wed");
-    // Set back by a day: the day's backup replaces that of the same name, whatever their order.
+    // Set back by a day: the day's backup replaces the one with the same name, whatever their order.
     backup(&mut host, "2026-06-02 03:00", "yesterday");
     assert_eq!(versions(&mut host), "Jun Tue Wed ");
     host.script("--at '2026-06-04 03:00' restore web --volumes").ok();
@@ -574,7 +574,7 @@ fn backups_of_a_clock_that_was_wrong_are_neither_the_latest_nor_in_the_way_of_th
     assert_eq!(host.sh("docker exec web sh -c 'cat /data/word'").ok(), "today\n");
 }
 
-/// A proxy that stops forwarding after some bytes, and keeps its connections open.
+/// A proxy that stops forwarding after some bytes and keeps its connections open.
 const STALLS: &str = r#"
 import socket, sys, threading
 limit = [int(sys.argv[1])]
@@ -592,7 +592,7 @@ while True:
     for pair in ((client, other), (other, client)): threading.Thread(target=pump, args=pair, daemon=True).start()
 "#;
 
-/// An ssh server with the address `nas`, and a server of restic's own protocol.
+/// An ssh server with the address `nas`, and a server for restic's own protocol.
 const SERVERS: &str = r#"
 ssh-keygen -q -t ed25519 -N '' -f host_key; ssh-keygen -q -t ed25519 -N '' -f key; mkdir -p /run/sshd /root/.ssh; usermod -p '*' root
 printf 'HostKey %s\nAuthorizedKeysFile %s\nListenAddress 127.0.0.1\nPort 2222\nUsePAM no\nStrictModes no\nSubsystem sftp internal-sftp\n' \
@@ -605,7 +605,7 @@ wait_for curl -s -o /dev/null http://127.0.0.1:8000/
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_repository_behind_the_network_is_one_too_and_one_that_stops_answering_lets_the_container_go() {
+fn network_repositories_work_and_a_stalled_one_resumes_the_container() {
     let mut host = Host::new();
     std::fs::write(host.path("stalls.py"), STALLS).unwrap();
     host.sh("mount -t tmpfs none /root").ok();
@@ -626,7 +626,7 @@ fn a_repository_behind_the_network_is_one_too_and_one_that_stops_answering_lets_
     };
     assert_eq!(count(&mut host), "3 3 3 ");
 
-    // It stops answering in the middle of the volume, without an error and without closing the connection.
+    // The server stops answering in the middle of the volume, without an error or a closed connection.
     host.sh("docker exec web busybox dd if=/dev/urandom of=/data/big bs=1M count=30 2>/dev/null").ok();
     let serve = |host: &mut Host, bytes: u32| {
         let stop = "[ ! -e stalls.pid ] || kill $(cat stalls.pid); rm -f stalls.ready";
@@ -645,7 +645,7 @@ fn a_repository_behind_the_network_is_one_too_and_one_that_stops_answering_lets_
     assert_eq!(host.has("web", "{{.State.Status}}"), "running");
     host.sh("ls \"$MOYAI_STATE\"/backups/web/next/*.tar.*").ok();
     assert_eq!(count(&mut host), "3 3 3 ");
-    // It answers again.
+    // The server answers again.
     serve(&mut host, 1_000_000_000);
     for version in ["next", "good"] {
         host.script(&format!("backup --tag {version}")).ok();

@@ -1,9 +1,9 @@
-//! A real systemd starts the host: pid 1 of namespaces of its own, on a private host.
+//! A real systemd starts the host: it is pid 1 of separate namespaces on a private host.
 
 use crate::host::Host;
 
-/// Turns off what runs, and leaves all the units there are: the engine's and nginx's, and the
-/// targets between them. Nothing else of the machine's is started.
+/// Stops everything and leaves only the units of Docker and nginx, and the targets between them. No other unit of the
+/// machine is started.
 pub const OFF: &str = r#"
 set -e
 [ -n "$MOYAI_PRIVATE_HOST" ]
@@ -20,8 +20,8 @@ printf '[Unit]\nRequires=basic.target\nAfter=basic.target\nWants=timers.target\n
 ln -s ../docker.service ../nginx.service multi-user.target.wants
 "#;
 
-/// What becomes pid 1. What is not a layer of the private host is covered: the start of a host
-/// empties its temporary folder.
+/// Becomes pid 1. Directories that are not a layer of the private host are covered, because booting empties the
+/// temporary directory.
 pub const INIT: &str = r#"
 for folder in /home /root /tmp /run; do mount -t tmpfs tmpfs $folder; done
 mount --bind /dev/null /dev/console
@@ -37,7 +37,7 @@ exec env -i container=private-host PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin
     /lib/systemd/systemd --system --unit=multi-user.target --log-target=null --default-standard-output=null
 "#;
 
-/// Turns it on, in a control group that goes with the private host. `inside` runs a command there.
+/// Starts systemd in a control group that ends with the private host. `inside` runs a command there.
 const ON: &str = r#"
 set -e
 [ -n "$MOYAI_PRIVATE_HOST" ]
@@ -52,7 +52,7 @@ chmod +x inside
 "#;
 
 impl Host {
-    /// Turns the host on, with systemd as its first process.
+    /// Boots the host with systemd as its first process.
     pub fn on(&mut self) {
         self.sh(ON).ok();
         self.until(60, "./inside systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'");
@@ -71,7 +71,7 @@ impl Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn installed_units_bring_containers_names_and_nginx_up_in_this_order_after_a_power_cut() {
+fn after_a_power_cut_units_start_containers_names_and_nginx_in_order() {
     let mut host = Host::new();
     host.run("blog", "--stop-signal KILL");
     host.sh(OFF).ok();
@@ -87,7 +87,7 @@ fn installed_units_bring_containers_names_and_nginx_up_in_this_order_after_a_pow
     assert_eq!(host.sh(&format!("./inside bash -c {}", moyai::run::text::quote(&secret))).ok(), "hunter2\n");
     host.sh("./inside docker start blog").ok();
     host.until(30, "grep -q ' blog$' /etc/hosts");
-    // Once more there is nothing to do.
+    // A second run has nothing to do.
     assert_eq!(
         host.sh("./inside moyai systemd --install -n").ok(),
         "set -euo pipefail\nsystemctl enable moyai-boot.service moyai.service\nsystemctl start moyai.service\n"
@@ -95,7 +95,7 @@ fn installed_units_bring_containers_names_and_nginx_up_in_this_order_after_a_pow
     host.sh("./inside moyai systemd --install").ok();
     assert_eq!(host.show("moyai", "MainPID"), pid);
 
-    // From now on nginx needs the name; it is not there when the host comes back.
+    // From now on nginx needs the name, which does not exist at the next boot.
     host.site("blog");
     host.sh("pkill -KILL -x systemd; while pgrep -x dockerd; do sleep 0.05; done; sed -i '/ blog$/d' /etc/hosts").ok();
     host.on();
@@ -115,18 +115,18 @@ fn installed_units_bring_containers_names_and_nginx_up_in_this_order_after_a_pow
     assert_eq!(host.show("moyai-boot", "Result"), "success");
     host.sh("grep -q ' blog$' /etc/hosts && ./inside docker ps | grep -q blog").ok();
 
-    // An nginx that has failed: the unit starts it, and does not wait for what waits for it.
+    // An nginx that failed: the unit starts it, and does not wait for a unit that waits for it.
     host.sh("echo 'nonsense;' >/etc/nginx/conf.d/broken.conf; ./inside systemctl restart nginx").failed(1);
     host.is("nginx", "failed");
     host.sh("rm /etc/nginx/conf.d/broken.conf; timeout 60 ./inside systemctl start moyai-boot").ok();
     host.until(30, "./inside systemctl is-active --quiet nginx");
-    // One that was stopped stays down, whatever happens to containers.
+    // A stopped nginx stays down, whatever happens to containers.
     host.sh("./inside systemctl stop nginx; ./inside docker run --detach --name shop base:1 /bin/busybox sleep 900")
         .ok();
     host.until(30, "grep -q ' shop$' /etc/hosts");
     host.sh("./inside docker restart --time 0 blog; ./inside moyai run hosts-sync").ok();
     host.is("nginx", "inactive");
-    // Masked too, even after a failure.
+    // A masked nginx too, even after a failure.
     host.sh(
         "./inside systemctl mask --runtime nginx; ./inside docker stop --time 0 blog; ./inside moyai run hosts-sync",
     )

@@ -1,8 +1,8 @@
-//! Images, labels and directories that somebody prepared: none of it is believed.
+//! Forged images, labels and directories are not trusted.
 
 use crate::host::Host;
 
-/// A backup image that anybody could have made.
+/// Makes a backup image that anybody could have made.
 fn claim(host: &mut Host, tag: &str, labels: &str) {
     let changes: String = labels.split(' ').map(|label| format!(" --change 'LABEL {label}'")).collect();
     host.sh(&format!("docker create --name evil base:1 /bin/busybox sleep 900 && docker commit{changes} evil foreign:{tag} && docker rm evil")).ok();
@@ -10,7 +10,7 @@ fn claim(host: &mut Host, tag: &str, labels: &str) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_foreign_image_with_the_labels_of_a_backup_is_not_restored_unless_it_is_named_with_force() {
+fn a_foreign_image_with_backup_labels_needs_force_to_be_restored() {
     let mut host = Host::new();
     host.run("bank", "--stop-signal KILL");
     claim(&mut host, "v9", "moyai.container=bank moyai.version=v9 moyai.time=2030-01-01T00:00:00Z");
@@ -32,7 +32,7 @@ fn a_foreign_image_with_the_labels_of_a_backup_is_not_restored_unless_it_is_name
     assert!(err.contains("moyai run restore bank v9 --force"), "{err}");
     host.script("restore bank v9 --force").ok();
     assert_eq!(host.sh("docker inspect -f '{{.Config.Image}}' bank").ok(), "foreign:v9\n");
-    // Adopting takes it into the record, and the time to come is doubtful all the same.
+    // Adopting records it, although its future time is doubtful.
     host.sh("rm -r \"$MOYAI_STATE/backups/bank/v9\"").ok();
     let out = host.script("backups --adopt bank").ok();
     assert_eq!(out, "foreign:v9 is in the record as a backup of bank\n");
@@ -42,7 +42,7 @@ fn a_foreign_image_with_the_labels_of_a_backup_is_not_restored_unless_it_is_name
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn labels_of_an_image_name_no_host_run_no_line_and_hide_no_container() {
+fn image_labels_add_no_names_run_no_commands_and_hide_no_container() {
     let mut host = Host::new();
     host.sh("printf 'FROM base:1\\nLABEL com.docker.compose.service=deb.debian.org com.docker.compose.project=x moyai.verifies=x moyai.backup.before=\"touch /pwned\" moyai.backup=never\\n' >Dockerfile
              DOCKER_BUILDKIT=0 docker build --quiet --tag foreign:1 - <Dockerfile
@@ -53,7 +53,7 @@ fn labels_of_an_image_name_no_host_run_no_line_and_hide_no_container() {
     assert!(hosts.contains("guest") && hosts.contains("own") && !hosts.contains("debian.org"), "{hosts}");
     host.script("backup guest --tag v1").ok();
     assert_eq!(host.sh("docker exec guest /bin/busybox test -e /pwned").code, 1);
-    // A restore does not make the image's labels the container's own.
+    // A restore does not turn the image's labels into labels of the container.
     host.script("restore guest").ok();
     host.script("backup guest --tag v2").ok();
     assert_eq!(host.sh("docker exec guest /bin/busybox test -e /pwned").code, 1);
@@ -61,7 +61,7 @@ fn labels_of_an_image_name_no_host_run_no_line_and_hide_no_container() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn options_in_a_containers_own_labels_survive_a_restore() {
+fn options_in_container_labels_survive_a_restore() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL --label 'moyai.backup.before=date >>/hooked'");
     host.script("backup web --tag v1").ok();
@@ -74,7 +74,7 @@ fn options_in_a_containers_own_labels_survive_a_restore() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_copy_gets_no_directory_with_a_socket_and_no_data_of_a_container_that_does_not_agree() {
+fn a_copy_gets_no_sockets_and_no_data_of_unwilling_containers() {
     let mut host = Host::new();
     host.sh("mkdir -p /srv/run/deep && python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.bind(\"/srv/run/deep/db.sock\")'").ok();
     host.run("near", "--stop-signal KILL -v /srv/run:/run/db");
@@ -99,14 +99,14 @@ fn a_copy_gets_no_directory_with_a_socket_and_no_data_of_a_container_that_does_n
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_bind_mount_is_not_restored_where_others_can_plant_a_link() {
+fn a_bind_mount_is_not_restored_where_others_can_create_links() {
     let mut host = Host::new();
     host.sh("mkdir -p /srv/user/site /srv/data/site; chown 1000 /srv/user; echo one >/srv/user/site/word; echo one >/srv/data/site/word; ln -s /srv/data /srv/link").ok();
     host.run("user", "--stop-signal KILL -v /srv/user/site:/site --label moyai.backup.mounts=/site");
     host.run("linked", "--stop-signal KILL -v /srv/link/site:/site --label moyai.backup.mounts=/site");
     std::fs::write(host.path("scripts/config.rhai"), "fn backup_ref(c, when) { `base.${c.name}:${when}` }").unwrap();
     host.script("backup --tag v1").ok();
-    // The time of the restore is in the name of the directory that it makes.
+    // The name of the new directory contains the time of the restore.
     host.sh("for i in {0..99}; do ln -s /etc \"/srv/user/site.$(date -d \"+$i seconds\" +%Y%m%d-%H%M%S)\"; done").ok();
     let err = host.script("restore user --volumes").failed(1);
     assert!(err.contains("`/srv/user` belongs to user 1000") || err.contains("exists already"), "{err}");
@@ -119,7 +119,7 @@ fn a_bind_mount_is_not_restored_where_others_can_plant_a_link() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn archives_with_ways_out_are_refused_and_devices_and_setuid_need_force() {
+fn escaping_archives_are_refused_and_devices_and_setuid_need_force() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL -v data:/data");
     host.sh("docker exec web /bin/busybox sh -c 'busybox cp /bin/busybox /data/own; busybox chmod 4755 /data/own; busybox ln -s ../.. /data/up; busybox ln /data/own /data/hard'").ok();

@@ -2,8 +2,8 @@
 
 use crate::host::{Host, KILLER, kills};
 
-/// A registry on loopback; `image TAG PAGE [LINES] [CHANGE]` pushes an image whose page is at port 8080 after it ran
-/// these lines; `back` gives the tag of the container's image back to it, as on a host that did not build the new one.
+/// A registry on loopback. `image TAG PAGE [LINES] [CHANGE]` pushes an image that serves a page on port 8080 after it
+/// ran these lines. `back` tags the container's image again, as on a host that did not build the new one.
 pub const REGISTRY: &str = r#"
 registry() {
     local tls; tls=$(printf '  tls:\n    certificate: %s/reg.crt\n    key: %s/reg.key\nauth:\n  htpasswd:\n    realm: x\n    path: %s/htpasswd\n' "$PWD" "$PWD" "$PWD")
@@ -47,11 +47,11 @@ back() { docker tag "$(docker inspect -f '{{.Image}}' ${1-web})" "$(docker inspe
 site() { curl -s --max-time 5 -H 'Host: web.test' http://127.0.0.1:8088/; }
 "#;
 
-/// What runs, which images and volumes there are, and the data. Not in it: ids of volumes' files.
+/// Prints what runs, the images, the volumes and the data, but no ids of volumes' files.
 const SEEN: &str = "docker ps -a --format '{{.Names}} {{.Image}} {{.State}}' | sort; docker inspect -f '{{.Image}}' web; docker image inspect -f '{{.Id}}' localhost:5000/site:1
     docker volume ls -q | sort; docker network ls --format '{{.Name}}' | sort; docker exec web cat /www/data; ls -A state/backups/web; site";
 
-/// A site behind nginx with data in a volume, from the image `site:1`.
+/// Creates a site behind nginx with data in a volume, from the image `site:1`.
 fn site(options: &str) -> Host {
     let mut host = Host::new();
     config(&mut host, "");
@@ -65,7 +65,7 @@ fn site(options: &str) -> Host {
     host
 }
 
-/// The functions of [`REGISTRY`] on one line.
+/// Returns the functions of [`REGISTRY`] on one line.
 fn functions() -> String {
     REGISTRY.lines().filter(|line| line.starts_with("site()")).map(|line| format!("{line};")).collect()
 }
@@ -78,14 +78,14 @@ fn config(host: &mut Host, more: &str) {
         "const VERIFY_STAYS = 1;",
         "const UPDATE_WATCH = 6;",
     ];
-    // Of a constant that is in both, the second counts.
+    // A constant in `more` replaces the usual line.
     let lines = usual.iter().filter(|line| !more.contains(line.split(" = ").next().unwrap()));
     let text: String = lines.copied().chain([more]).map(|line| format!("{line}\n")).collect();
     std::fs::write(host.path("scripts/config.rhai"), text).unwrap();
 }
 
 impl Host {
-    /// Lines with the functions of [`REGISTRY`].
+    /// Runs lines with the functions of [`REGISTRY`].
     fn reg(&mut self, lines: &str) -> crate::common::Gave {
         self.sh(&format!("{REGISTRY}\n{lines}"))
     }
@@ -102,7 +102,7 @@ impl Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_new_image_is_installed_with_every_option_and_the_data() {
+fn an_update_keeps_every_option_and_the_data() {
     let mut host = site("--memory 64m --restart unless-stopped -e A=b --label moyai.update=yes --hostname shop");
     assert_eq!(host.script("update --check").ok(), "web: up to date\n");
     let before = crate::restore::made_of(&mut host, "web");
@@ -125,7 +125,7 @@ fn a_new_image_is_installed_with_every_option_and_the_data() {
     assert_eq!(lines[3..], ["data", "bridge", "host", "none", "kept", "update-web", "welcome two"]);
     assert_eq!(host.script("update").ok(), "");
     assert!(host.script("update --list").ok().contains(" updated "));
-    // What was before is a backup as any other.
+    // The previous state is a backup like any other.
     host.script("restore web update-web --volumes").ok();
     assert_eq!(host.reg("site").ok(), "welcome one\n");
     assert!(host.script("update --check").ok().contains("it runs from the backup backup/web:update-web"));
@@ -133,7 +133,7 @@ fn a_new_image_is_installed_with_every_option_and_the_data() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_image_that_does_not_work_leaves_the_old_container_its_tag_and_its_data() {
+fn a_broken_image_leaves_the_old_container_with_its_tag_and_data() {
     let mut host = site("");
     let before = host.seen();
     let late = "cp /page /www/index.html; /bin/busybox httpd -p 8080 -h /www; sleep 6; exit 3";
@@ -158,7 +158,7 @@ fn an_image_that_does_not_work_leaves_the_old_container_its_tag_and_its_data() {
         let same = |text: &str| text.replace("update-web\n", "");
         assert_eq!(same(&after), same(&before), "{page} {lines} {change}: {gave:?}");
     }
-    // Unattended, the same image is not tried again; the report is not repeated.
+    // Unattended, the same image is not tried again, and the report is not repeated.
     let out = host.script("update --all").ok();
     assert_eq!(out, "", "{out}");
     let out = host.script("update --check").ok();
@@ -167,7 +167,7 @@ fn an_image_that_does_not_work_leaves_the_old_container_its_tag_and_its_data() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_cannot_be_updated_is_named_and_left_alone() {
+fn containers_that_cannot_be_updated_are_named_and_left_unchanged() {
     let mut host = site("");
     host.reg("image 2 'welcome pinned'; docker run -d --name pinned --stop-signal KILL $(docker inspect -f '{{index .RepoDigests 0}}' localhost:5000/site:2)").ok();
     host.sh("docker tag base:1 localhost:5000/built:1; docker tag localhost:5000/site:2 localhost:5000/renamed:2").ok();
@@ -204,7 +204,7 @@ fn what_cannot_be_updated_is_named_and_left_alone() {
     assert!(gave.out.contains("other can write to /www too"), "{gave:?}");
     host.sh("docker rm -f other").ok();
 
-    // There is no room for a copy of its data.
+    // There is no space for a copy of its data.
     config(&mut host, "const STAYS_FREE = 1_000_000_000_000_000;");
     let gave = host.script("update web");
     assert_eq!(gave.code, 1);
@@ -235,7 +235,7 @@ fn what_cannot_be_updated_is_named_and_left_alone() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn ctrl_c_puts_the_old_container_back_at_once() {
+fn ctrl_c_rolls_back_to_the_old_container_at_once() {
     let mut host = site("--restart unless-stopped");
     host.push("welcome two", "rm /www/data", "");
     let before = host.seen();
@@ -256,9 +256,9 @@ fn ctrl_c_puts_the_old_container_back_at_once() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_image_of_several_platforms_is_updated_when_its_own_part_is_new() {
+fn a_multi_platform_image_is_updated_when_its_own_platform_changed() {
     let mut host = site("");
-    // As a host that pulled it: the digest of the list is what the image is known by.
+    // As on a host that pulled it: the image is known by the digest of the list.
     host.reg(
         "own=$(docker version -f '{{.Server.Arch}}'); image other other; image one 'welcome one'; image two 'welcome two'; list 1 one:$own other:s390x
          docker rm -f web; docker rmi -f $(docker images -q localhost:5000/site); docker run -d --name web --stop-signal KILL -v data:/www localhost:5000/site:1; \"$moyai\" run hosts-sync",
@@ -269,7 +269,7 @@ fn an_image_of_several_platforms_is_updated_when_its_own_part_is_new() {
     host.reg("list 1 two:s390x one:$(docker version -f '{{.Server.Arch}}')").ok();
     assert!(host.script("update --check").ok().contains("web: update available: "));
     let out = host.script("update web").ok();
-    // In the containerd store the list is a part of the image.
+    // In the containerd store, the list is a part of the image.
     if !host.keeps_layers_twice() {
         assert_eq!((out.as_str(), host.has("web", "{{.Id}}")), ("", container));
     }
@@ -290,14 +290,14 @@ fn an_image_of_several_platforms_is_updated_when_its_own_part_is_new() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_image_that_the_disk_cannot_take_is_not_downloaded() {
+fn an_image_too_large_for_the_disk_is_not_downloaded() {
     let mut host = site("");
     host.push("welcome two", "", "");
     host.reg("grow 1").ok();
     let before = host.seen();
     let images = host.sh("docker images -aq --no-trunc | sort").ok();
     for _ in 0..2 {
-        // It is not an error of the image: each run tries again.
+        // This is not an error of the image, so each run tries again.
         let gave = host.script("update --all");
         assert_eq!(gave.code, 1, "{gave:?}");
         assert_eq!(host.sh("docker images -aq --no-trunc | sort").ok(), images);
@@ -311,7 +311,7 @@ fn an_image_that_the_disk_cannot_take_is_not_downloaded() {
 
     host.push("welcome two", "", "");
     assert!(host.script("update web").ok().contains("web: updated to "));
-    // A later version takes only the layers that this one does not have.
+    // A later version downloads only layers that this one lacks.
     host.reg(
         "docker run --name made localhost:5000/site:1 sh -c 'echo welcome three >/page'; docker commit --change 'CMD [\"/bin/sh\", \"/start\"]' made localhost:5000/site:1
          docker rm made; docker push localhost:5000/site:1 && back && grow 1",
@@ -324,12 +324,12 @@ fn an_image_that_the_disk_cannot_take_is_not_downloaded() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_update_that_is_killed_at_any_moment_leaves_the_old_or_the_new_site_and_no_data_is_lost() {
+fn a_killed_update_leaves_a_working_site_and_all_data() {
     let seed = std::env::var("MOYAI_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u32 = seed.unwrap_or_else(|| std::process::id() % 32768);
     eprintln!("MOYAI_SEED={seed}");
     let all = kills(50);
-    // Half of them on each of two hosts: a run mostly waits.
+    // Half of them on each of two hosts, because a run mostly waits.
     let repaired: usize = std::thread::scope(|scope| {
         let hosts = [1, 2].map(|first| scope.spawn(move || repaired_after_kills((first..=all).step_by(2), all, seed)));
         hosts.map(|host| host.join().unwrap()).iter().sum()
@@ -337,11 +337,11 @@ fn an_update_that_is_killed_at_any_moment_leaves_the_old_or_the_new_site_and_no_
     assert!(repaired >= all / 5, "only {repaired} of {all} were in the middle, seed {seed}");
 }
 
-/// Kills updates of a site at some of `all` moments that are spread over a run. Returns how many had to be repaired.
+/// Kills updates of a site at some of `all` moments spread over a run. Returns how many had to be repaired.
 fn repaired_after_kills(times: impl Iterator<Item = usize>, all: usize, seed: u32) -> usize {
     let mut host = site("--restart unless-stopped");
     config(&mut host, "const UPDATE_WATCH = 0;");
-    // Each new version moves the data on, and the old one does not know the new form.
+    // Each new version migrates the data, and the old one does not know the new form.
     let moves = |number: usize| {
         format!(
             "echo {number} >>/www/log; [ ! -e /www/form ] || [ \"$(cat /www/form)\" -le {number} ] || exit 5; echo {number} >/www/form"
@@ -358,7 +358,7 @@ fn repaired_after_kills(times: impl Iterator<Item = usize>, all: usize, seed: u3
             .sh(&format!("{KILLER} RANDOM=$(({seed} + {time} * 97)); at=$((1 + (({time} - 1) * $(cat calls) + RANDOM % $(cat calls)) / {all})) how=$(moment)
                 echo \"$at $how\"; killed $at $how update web >/dev/null 2>&1; true"))
             .ok();
-        // Without a label nothing is updated now.
+        // Without the label, nothing is updated now.
         let next = host.sh("\"$moyai\" run update");
         let at = format!("time {time}, seed {seed}, killed at call {moment}: {}", next.err);
         assert_eq!(next.code, 0, "{at}");
@@ -390,7 +390,7 @@ fn repaired_after_kills(times: impl Iterator<Item = usize>, all: usize, seed: u3
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn services_of_compose_and_what_shares_a_network_are_updated_in_their_order() {
+fn compose_services_and_network_dependents_are_updated_in_order() {
     let mut host = site("");
     host.reg(
         "docker rm -f web; rm /etc/nginx/conf.d/web.conf; image db 'db one'; image side 'side one'; mkdir app; cat >app/compose.yml <<'E'
@@ -421,7 +421,7 @@ E
     assert_eq!(host.sh("docker ps -a --format '{{.Names}}' | sort").ok(), "db\nside\nweb\n");
     let mode = host.has("side", "{{.HostConfig.NetworkMode}}");
     assert_eq!(mode, format!("container:{}", host.has("db", "{{.Id}}")));
-    // One that shares the network and keeps state is named.
+    // A container that shares the network and has state is named.
     host.sh("docker exec side /bin/busybox touch /state").ok();
     host.reg("image db 'db three' && back db").ok();
     let gave = host.script("update");
@@ -430,7 +430,7 @@ E
             && gave.out.contains("side, which shares its network, keeps state in its own files: /state"),
         "{gave:?}"
     );
-    // For compose, web is the container that it would make itself. Version 1 compares more, and makes it again.
+    // Compose recognises web as its own container. Version 1 compares more, and recreates it.
     let two = host.sh("docker-compose version --short").ok().trim_start_matches('v').starts_with('2');
     let (web, image) = (host.has("web", "{{.Id}}"), host.has("web", "{{.Image}}"));
     host.sh("cd app; docker-compose -f compose.yml up --detach 2>&1").ok();
@@ -438,15 +438,15 @@ E
     assert!(!two || host.has("web", "{{.Id}}") == web);
 }
 
-/// Requests without end, a line with the status of each: two clients that connect for each request, and one that keeps
-/// its connection.
+/// Sends requests without end and prints the status of each: two clients connect for each request, one keeps its
+/// connection.
 const LOAD: &str = r#"for kind in close close keep-alive; do
     curl -s --rate 30/s -o /dev/null -w '%{http_code}\n' --max-time 5 -H 'Host: web.test' -H "Connection: $kind" 'http://127.0.0.1:8088/?[1-1000000]' >>load 2>&1 & echo $! >>load.pids
 done"#;
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn twenty_updates_beside_the_old_container_lose_no_request() {
+fn twenty_updates_alongside_the_old_container_lose_no_request() {
     let mut host = site("");
     host.reg("docker rm -f web; docker run -d --name web --stop-signal KILL --tmpfs /www localhost:5000/site:1; \"$moyai\" run hosts-sync").ok();
     config(&mut host, "const UPDATE_WATCH = 0;");

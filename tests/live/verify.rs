@@ -1,9 +1,9 @@
-//! Verification of backups: a copy that is cut off, works, and leaves nothing behind.
+//! Verification of backups: the copy is isolated, works, and leaves nothing behind.
 
 use crate::host::Host;
 use std::collections::BTreeMap;
 
-/// A site in a container behind nginx, its page in a volume.
+/// Creates a site in a container behind nginx, with its page in a volume.
 fn site(options: &str) -> Host {
     let mut host = Host::new();
     host.sh(
@@ -34,12 +34,12 @@ fn config(host: &mut Host, more: &str) {
     std::fs::write(host.path("scripts/config.rhai"), text).unwrap();
 }
 
-/// What a verification creates, while it runs.
+/// Returns everything that a verification creates while it runs.
 fn copies(host: &mut Host) -> String {
     host.sh("docker ps --all --format '{{.Names}}' | grep verify-; docker volume ls --quiet | grep verify-; docker network ls --format '{{.Name}}' | grep verify-; true").ok()
 }
 
-/// The verifications that `backups` shows.
+/// Returns the verifications that `backups` shows.
 fn verified(host: &mut Host) -> String {
     host.sh(
         "\"$moyai\" run backups --json | jq -r '.[] | \"\\(.container):\\(.version) \\(.verification.ok) \\(.verification.how)\"'",
@@ -47,7 +47,7 @@ fn verified(host: &mut Host) -> String {
     .ok()
 }
 
-/// The volumes into the backup, as `backup` does it.
+/// Saves the volumes into the backup, like `backup`.
 fn save(host: &mut Host, version: &str) {
     host.moyai(&format!(
         "import \"lib/volumes\" as volumes;
@@ -58,7 +58,7 @@ fn save(host: &mut Host, version: &str) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_copy_proves_a_backup_and_reaches_nothing_of_the_site() {
+fn verification_uses_a_copy_that_cannot_reach_the_site() {
     let options = "--network back --network-alias shop --publish 8085:8080 --hostname shop --restart always --memory 64m -v /srv:/srv \
         --label 'traefik.http.routers.x.rule=Host(`web.test`)' --label 'moyai.verify=sleep 8'";
     let mut host = site(options);
@@ -66,20 +66,20 @@ fn a_copy_proves_a_backup_and_reaches_nothing_of_the_site() {
     host.script("hosts-sync").ok();
     host.sh("busybox httpd -p 8077 -h /etc; echo host >/srv/file").ok();
     host.script("backup web --tag v1").ok();
-    // What happens to the site after the backup is not in the copy.
+    // Changes to the site after the backup are not in the copy.
     host.sh("docker exec web sh -c 'echo later >/www/later'").ok();
     let before = host.sh("cat /etc/hosts; docker inspect web | sort").ok();
 
     host.sh("\"$moyai\" run -v verify web v1 >out.log 2>&1 & echo $! >pid").ok();
     host.until(10, "docker top $(docker ps -q --filter name=.verify-) 2>/dev/null | grep -q 'sleep 8'");
     let copy = host.sh("docker ps --format '{{.Names}}' --filter name=.verify-").ok().trim().to_owned();
-    let look = format!(
+    let inspect = format!(
         "docker inspect -f '{{{{.HostConfig.PortBindings}}}} {{{{range $name, $end := .NetworkSettings.Networks}}}}{{{{$name}}}}{{{{end}}}} {{{{.HostConfig.Memory}}}} {{{{.Config.Hostname}}}} {{{{.HostConfig.RestartPolicy.Name}}}}' {copy}"
     );
-    assert_eq!(host.sh(&look).ok(), format!("map[] {copy} 67108864 shop no\n"));
+    assert_eq!(host.sh(&inspect).ok(), format!("map[] {copy} 67108864 shop no\n"));
     let labels = host.sh(&format!("docker inspect -f '{{{{json .Config.Labels}}}}' {copy} | jq -r 'to_entries[] | select(.value != \"\") | .key + \"=\" + .value'")).ok();
     assert_eq!(labels, "moyai.verifies=web\ntraefik.enable=false\n");
-    // The host's own service is there, and not for the copy; nor is the other container.
+    // The copy reaches neither the host's own service nor the other container.
     for (who, answers) in [("web", true), (&*copy, false)] {
         let address = "172.17.0.1:8077/hostname";
         let gave = host.sh(&format!("docker exec {who} /bin/busybox timeout 1 wget -q -O - http://{address}"));
@@ -87,14 +87,14 @@ fn a_copy_proves_a_backup_and_reaches_nothing_of_the_site() {
     }
     let other = host.sh("docker inspect -f '{{.NetworkSettings.IPAddress}}' live").ok();
     assert_ne!(host.sh(&format!("docker exec {copy} /bin/busybox timeout 1 wget -q -O - http://{other}")).code, 0);
-    // Its data is its own, and what is the host's can only be read.
+    // The copy has its own data and can only read the host's.
     host.sh(&format!(
         "docker exec {copy} sh -c 'cat /srv/file && cat /www/index.html && echo spoilt >/www/index.html'"
     ))
     .ok();
     assert!(host.sh(&format!("docker exec {copy} sh -c 'echo spoilt >/srv/file'")).err.contains("ead-only"));
     assert!(host.sh(&format!("docker exec {copy} cat /www/later")).err.contains("No such file"));
-    // No script sees it.
+    // No script sees the copy.
     assert_eq!(host.moyai("print(docker::ps_all().map(|c| c.name).sorted().join(\" \"));").ok(), "live web\n");
     assert_eq!(host.script("hosts-sync").ok(), "");
     assert!(host.script("restore web nothing").failed(1).contains("there is no backup"));
@@ -114,7 +114,7 @@ fn a_copy_proves_a_backup_and_reaches_nothing_of_the_site() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
+fn a_backup_that_fails_verification_is_reported_and_kept() {
     let mut host = site("");
     let healthy = "--health-interval 200ms --health-retries 2 --health-cmd";
     for (options, change, why) in [
@@ -144,11 +144,11 @@ fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
         assert!(verified(&mut host).starts_with("web:v1 false "), "{}", verified(&mut host));
         assert!(host.script("backups").ok().contains("FAILED 20"));
         assert_eq!(copies(&mut host), "", "{why}");
-        // The way back of a restore is still there.
+        // The container that a restore put aside still exists.
         host.sh(kept).ok();
         assert_eq!(host.sh("docker inspect -f '{{.State.Status}}' web").ok(), "running\n");
     }
-    // The program itself ends, and says why.
+    // The program itself ends with a message.
     host.sh("docker rm -f web; docker volume rm data").ok();
     start(&mut host, "");
     host.sh("docker rm -f web; docker create --name web --stop-signal KILL base:1 /bin/sh /start
@@ -158,7 +158,7 @@ fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
     let err = host.script("verify web v2").failed(1);
     assert!(err.contains("it ended with status 7; the log ends with: the disk is gone"), "{err}");
     assert_eq!(copies(&mut host), "");
-    // No backup, no container.
+    // Without a backup, no container is created.
     assert!(host.script("verify web v3").failed(1).contains("there is no backup web:v3"));
     host.sh("docker rm -f web").ok();
     assert!(host.script("verify web v2").failed(1).contains("there is no container web to take the options from"));
@@ -166,7 +166,7 @@ fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn without_a_site_it_is_the_server_the_health_or_that_it_stays_up() {
+fn without_a_site_verification_checks_the_server_health_or_uptime() {
     let mut host = site("");
     for (config, nginx, options, how) in [
         ("const SITES = [];", true, "", "http://web.test/ is fine"),
@@ -184,7 +184,7 @@ fn without_a_site_it_is_the_server_the_health_or_that_it_stays_up() {
         host.sh(if nginx { "true" } else { "rm -f /etc/nginx/conf.d/web.conf" }).ok();
         host.sh("docker rm -f web").ok();
         start(&mut host, options);
-        // A restore has put this one aside; now that there is another verified way back, it goes.
+        // A restore put this container aside. It is removed now that another version is verified.
         host.sh("docker create --name web.old-20261124-015517 base:1 /bin/sh").ok();
         host.script("backup web --tag v1 --verify").ok();
         assert_eq!(host.sh("docker ps --all --format '{{.Names}}'").ok(), "web\n");
@@ -195,12 +195,12 @@ fn without_a_site_it_is_the_server_the_health_or_that_it_stays_up() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_verification_that_is_ended_half_way_leaves_nothing_for_long() {
+fn the_next_run_cleans_up_an_interrupted_verification() {
     let mut host = site("--label 'moyai.verify=sleep 3'");
     host.script("backup web --tag v1").ok();
     let mut seed = u64::from(std::process::id());
     println!("seed {seed}");
-    // What is killed leaves something: those come last.
+    // Killed runs leave something, so they come last.
     for round in 0..24 {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let pause = (seed >> 33) % 2500;
@@ -215,29 +215,29 @@ fn a_verification_that_is_ended_half_way_leaves_nothing_for_long() {
         }
     }
     host.sh("docker exec web cat /www/index.html").ok();
-    // What a killed one had asked of the engine is done a moment later.
+    // Docker finishes the requests of a killed run a moment later.
     host.sh("sleep 1; \"$moyai\" run verify web").ok();
     assert_eq!(copies(&mut host), "");
-    // Two at once: the second finds the first at work.
+    // Two at once: the second notices the first.
     let gave = host.sh("\"$moyai\" run verify web & sleep 1; \"$moyai\" run verify web; code=$?; wait $!; exit $code");
     assert_eq!(gave.code, 75, "{}", gave.err);
     assert_eq!(copies(&mut host), "");
 }
 
-/// One map of `backups --json` by jq.
+/// Returns one map of `backups --json`, selected with jq.
 fn listed(host: &mut Host, what: &str) -> String {
     host.sh(&format!("\"$moyai\" run --at '2026-11-25 02:00' backups --json | jq -r '.[] | {what}'")).ok()
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
+fn the_list_marks_old_misplaced_and_damaged_backups() {
     let mut host = site("");
     assert_eq!(host.script("backups").ok(), "");
     assert_eq!(host.script("backups --json").ok(), "[]\n");
     assert!(host.script("backups wbe").failed(1).contains("there is no backup of wbe"));
     for (tag, time) in [
-        // The Wednesday of a week ago is to be replaced tonight, the Tuesday has not been.
+        // Wednesday's backup of a week ago is due for replacement tonight, Tuesday's was not replaced.
         ("Wed", "2026-11-18T03:00:00+00:00"),
         ("Tue", "2026-11-17T03:00:00+00:00"),
         ("Mon", "2026-11-24T03:00:00+00:00"),
@@ -257,7 +257,7 @@ fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
     save(&mut host, "Wed");
     save(&mut host, "Tue");
     host.sh("cd \"$MOYAI_STATE/backups/web\" && sed -i 's/sha256:/sha256:0/' Tue/volumes.json").ok();
-    // `lost:Fri` has no time, and so was not adopted.
+    // `lost:Fri` has no time and was therefore not adopted.
     let all = listed(&mut host, "\"\\(.container):\\(.version) \\(.marks | join(\", \"))\"");
     assert_eq!(
         all.lines().collect::<Vec<_>>(),
@@ -272,7 +272,7 @@ fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
             "web:v1 "
         ]
     );
-    // The image of the archives of Tuesday is gone.
+    // The image for Tuesday's archives is gone.
     let gave = host.script("--at 2026-11-25 backups web");
     let table = gave.out.clone();
     assert!(gave.failed(1).contains("Tue has the volumes of a backup whose image is gone"), "{table}");
@@ -282,7 +282,7 @@ fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
     assert!(cells[3].ends_with(" MB"), "{table}");
     assert!(cells[4].starts_with("1, ") && cells[4].ends_with(" B"), "{table}");
     assert!(table.starts_with("CONTAINER  VERSION  AGE ") && !table.contains("lost"), "{table}");
-    // A byte of an archive is another.
+    // One byte of an archive differs.
     assert!(!host.script("backups --check").out.contains("damaged"));
     host.sh("cd \"$MOYAI_STATE/backups/web/Wed\" && printf x | dd of=$(ls *.tar.*) bs=1 seek=30 conv=notrunc").ok();
     let gave = host.script("backups web --check");
@@ -295,18 +295,19 @@ fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_year_of_two_containers_of_one_image_has_each_day_its_tags_and_nothing_else() {
+fn a_year_of_backups_leaves_only_the_expected_tags_each_day() {
     let mut host = Host::new();
     let policy = "fn backup_ref(c, when) { `${c.repository}.${c.name}:${when}` }\nfn saves(c, m) { false }";
     std::fs::write(host.path("scripts/config.rhai"), policy).unwrap();
-    // The disk is not of interest here.
+    // The disk does not matter here.
     std::fs::write(host.path("scripts/report.rhai"), "if flag(\"alarms\") { exit(0); }").unwrap();
-    // Each day has other 400 kB in the same place.
+    // Each day has different 400 kB in the same place.
     for name in ["one", "two"] {
         host.sh(&format!("docker run -d --name {name} --stop-signal KILL base:1 /bin/sh -c 'while :; do /bin/busybox dd if=/dev/urandom of=/file bs=400k count=1 conv=notrunc 2>/dev/null; /bin/busybox sleep 0.3; done'")).ok();
     }
     let before = used(&mut host);
-    // A year from 10 March: 60 days in a row, then the first two days of each month, and all with MOYAI_TEST_YEAR=1.
+    // A year from 10 March: 60 consecutive days, then the first two days of each month. All days with
+    // MOYAI_TEST_YEAR=1.
     let chosen = if std::env::var_os("MOYAI_TEST_YEAR").is_some() { "cat" } else { "awk 'NR <= 60 || $2 <= 2'" };
     let days = host.sh(&format!("seq 0 364 | sed 's/.*/2026-03-10 & days/' | date -f - '+%F %d %a %b' | {chosen} | while read -r day rest; do
         \"$moyai\" run --at \"$day 03:00\" backup >/dev/null || exit 1
@@ -317,7 +318,7 @@ fn a_year_of_two_containers_of_one_image_has_each_day_its_tags_and_nothing_else(
     for line in days.out.lines() {
         let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
         let [date, day, weekday, month, images @ ..] = &words[..] else { panic!("{line}") };
-        // The month that has no backup of its 1st, because nothing ran then, has one all the same.
+        // On 10 March the first run also makes the monthly backup, because none was made on the 1st.
         let late = *date == "2026-03-10";
         let tags = if *day == "01" {
             vec![month]
@@ -330,15 +331,15 @@ fn a_year_of_two_containers_of_one_image_has_each_day_its_tags_and_nothing_else(
         let images: BTreeMap<_, _> = images.map(|(name, id)| (name.to_owned(), id.to_owned())).collect();
         for name in ["one", "two"].iter().flat_map(|name| tags.iter().map(move |tag| format!("base.{name}:{tag}"))) {
             let id = images.get(&name).unwrap_or_else(|| panic!("{date}: no {name} in {line}"));
-            // Today's is new; all others are the ones of yesterday.
+            // Today's backup is new. All others are yesterday's.
             assert_ne!(want.insert(name, id.clone()).as_ref(), Some(id), "{date}");
         }
         assert_eq!(images, want, "{date}");
     }
     assert_eq!(days.out.lines().last().unwrap().get(..7), Some("2027-03"));
     assert_eq!(want.len(), 2 * (7 + 12));
-    // On the disk is a layer for each tag, and what the daemon writes for each image. The containerd
-    // image store has each layer twice, packed and unpacked, and removes what is unused a little later.
+    // The disk has a layer for each tag, and the daemon's data for each image. The containerd image store has each
+    // layer twice, packed and unpacked, and removes unused data a little later.
     let layers = if host.keeps_layers_twice() { 2.0 } else { 1.0 };
     let mut grown = 0.0;
     for _ in 0..60 {
@@ -352,14 +353,14 @@ fn a_year_of_two_containers_of_one_image_has_each_day_its_tags_and_nothing_else(
     assert!((409_600.0..490_000.0).contains(&grown), "{grown} bytes a layer");
 }
 
-/// Bytes in the directories of the daemon's images, of either image store.
+/// Returns the bytes in the daemon's image directories, for either image store.
 fn used(host: &mut Host) -> u64 {
     let places = "overlay2 image containerd/daemon/io.containerd.content.v1.content containerd/daemon/io.containerd.snapshotter.v1.overlayfs";
     let du = format!("cd /var/lib/docker; du -s -B 1 {places} 2>/dev/null | awk '{{ sum += $1 }} END {{ print sum }}'");
     host.sh(&du).ok().trim().parse().unwrap()
 }
 
-/// A registry on port 5000 of the private host, with this more in its configuration.
+/// Starts a registry on port 5000 of the private host, with this additional configuration.
 fn registry(host: &mut Host, more: &str) {
     let text = format!(
         "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: /opt/registry\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:5000\n{more}"
@@ -371,10 +372,10 @@ fn registry(host: &mut Host, more: &str) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
+fn the_lines_in_the_configuration_copy_a_backup_elsewhere() {
     let mut host = site("");
     registry(&mut host, "");
-    // The lines as they stand there, with other places.
+    // The lines from config.rhai, with other destinations.
     let config = include_str!("../../scripts/config.rhai");
     let (_, lines) = config.split_once("//     import \"lib/offsite\" as offsite;\n").unwrap();
     let lines = lines.lines().map_while(|line| line.strip_prefix("//     ")).collect::<Vec<_>>().join("\n");
@@ -411,7 +412,7 @@ fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
                 .ok(),
             "0\n"
         );
-        // From each place it comes back as it was, on an engine that has never seen it.
+        // Each destination restores it unchanged, on a daemon that has never seen it.
         for back in [
             "docker load -qi \"$MOYAI_STATE\"/backups/web/v1/image.tgz",
             "docker load -qi /opt/nas/web/v1/image.tgz",
@@ -421,8 +422,8 @@ fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
             host.sh("docker rmi backup/web:v1").ok();
             host.sh(back).ok();
             assert_eq!(host.sh("docker inspect -f '{{.Id}}' backup/web:v1").ok(), id, "{back}");
-            let look = "docker create --name look backup/web:v1 true >/dev/null; docker cp look:/word - | tar -xO; docker rm look >/dev/null";
-            assert_eq!(host.sh(look).ok(), format!("{word}\n"), "{back}");
+            let inspect = "docker create --name look backup/web:v1 true >/dev/null; docker cp look:/word - | tar -xO; docker rm look >/dev/null";
+            assert_eq!(host.sh(inspect).ok(), format!("{word}\n"), "{back}");
         }
     }
     let open = host.sh("find /opt/nas/web /opt/restic -perm /077").ok();
@@ -431,7 +432,7 @@ fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
+fn failed_copies_are_reported_and_existing_copies_stay() {
     let mut host = site("");
     let elsewhere = |host: &mut Host, line: &str| {
         let text = format!(
@@ -439,11 +440,11 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
         );
         std::fs::write(host.path("scripts/config.rhai"), text).unwrap();
     };
-    let told = |host: &mut Host, why: &str| {
+    let is_reported = |host: &mut Host, why: &str| {
         let err = host.script("backup --tag v1").failed(1);
         assert!(err.contains("web: not copied elsewhere: ") && err.contains(why), "{why}: {err}");
         assert!(err.contains("1 of 1 backups failed verification or were not copied elsewhere: web"), "{err}");
-        // The backup itself is there, under its only name.
+        // The backup itself exists under its only name.
         assert_eq!(
             host.sh(
                 "docker images --all --digests --format '{{.Repository}}:{{.Tag}}' | grep -v base:1 | grep -v none"
@@ -453,13 +454,13 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
         );
     };
 
-    // It tries again as often, but at once.
+    // It makes the same number of attempts, but without a pause.
     let quick =
         include_str!("../../scripts/lib/offsite.rhai").replace("\"5s\"", "\"50ms\"").replace("\"10s\"", "\"50ms\"");
     std::fs::create_dir(host.path("scripts/lib")).unwrap();
     std::fs::write(host.path("scripts/lib/offsite.rhai"), quick).unwrap();
 
-    // Two files have no room: the new one never is half a file in the place of the old one.
+    // There is no space for two files. The new one must never be a partial file in the place of the old one.
     host.sh("mkdir /opt/small && mount -t tmpfs -o size=1800k tmpfs /opt/small").ok();
     elsewhere(&mut host, "offsite::save(backup);");
     host.script("backup --tag v1").ok();
@@ -467,37 +468,37 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
     let before = host.sh(sum).ok();
     assert!(before.starts_with("image.tgz\n"), "{before}");
     host.sh("docker exec web /bin/busybox dd if=/dev/urandom of=/more bs=100k count=1").ok();
-    told(&mut host, "No space left on device");
+    is_reported(&mut host, "No space left on device");
     assert_eq!(host.sh(sum).ok(), before);
-    // A copy that lacks a layer is none.
+    // A copy without one of its layers does not count.
     host.sh("mount -o remount,size=9m /opt/small; printf '#!/bin/sh\\n[ \"$1\" != save ] || { shift; exec /usr/bin/docker save base:1; }\\nexec /usr/bin/docker \"$@\"\\n' >/usr/local/sbin/docker; chmod +x /usr/local/sbin/docker").ok();
-    told(&mut host, "the copy of backup/web:v1 lacks the layer sha256:");
+    is_reported(&mut host, "the copy of backup/web:v1 lacks the layer sha256:");
     assert_eq!(host.sh(sum).ok(), before);
     host.sh("rm /usr/local/sbin/docker").ok();
 
-    // A registry that does not know us, one that is broken, one that is not there.
+    // A registry that requires a login, a broken one, a missing one.
     elsewhere(&mut host, "offsite::push(backup, \"localhost:5000\");");
     host.sh(
         "mkdir -p /opt/registry; echo 'me:$2y$05$9o0ORFzoWDB/7VCVUBdzSOkUWzbFTRKWcTSYRIGtPXUWvRqMDtJ3.' >/opt/htpasswd",
     )
     .ok();
     registry(&mut host, "auth:\n  htpasswd:\n    realm: x\n    path: /opt/htpasswd\n");
-    told(&mut host, "no basic auth credentials");
+    is_reported(&mut host, "no basic auth credentials");
     host.sh("kill $(cat pid); rm pid; sleep 0.5; busybox nc -lk -p 5000 -e /bin/sh -c 'printf \"HTTP/1.1 500 oh\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n\"' & echo $! >pid").ok();
-    told(&mut host, "500");
+    is_reported(&mut host, "500");
     host.sh("kill $(cat pid); rm pid").ok();
-    told(&mut host, "connection refused");
-    // One that works, again: nothing is left to clean up.
+    is_reported(&mut host, "connection refused");
+    // A working registry again: nothing is left to clean up.
     registry(&mut host, "");
     host.script("backup --tag v1").ok();
 
     elsewhere(&mut host, "offsite::rsync(backup, \"/proc/none\");");
     host.sh("mkdir -p /opt/small/web/v1").ok();
-    told(&mut host, "rsync");
+    is_reported(&mut host, "rsync");
     elsewhere(&mut host, "offsite::restic(backup, \"/opt/none\");");
     let err = host.sh("MOYAI_SECRET_restic=opensesame \"$moyai\" run backup --tag v1").failed(1);
     assert!(err.contains("not copied elsewhere") && err.contains("restic") && !err.contains("opensesame"), "{err}");
-    // A backup that is not verified is copied nowhere.
+    // A backup that fails verification is not copied.
     elsewhere(&mut host, "file::write(\"/opt/sent\", \"\");");
     host.sh("docker exec web sh -c '/bin/busybox rm /www/index.html'").ok();
     host.script("backup --tag v1 --verify").failed(1);
@@ -508,9 +509,9 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_a_site_needs_is_beside_its_copy() {
+fn verification_starts_the_dependencies_of_a_site_with_its_copy() {
     let mut host = site("--network back --label moyai.verify.for=front");
-    // It shows what the other one says.
+    // This container shows the other one's page.
     let fetch = "/bin/busybox mkdir /own; until wget -q -O /own/index.html http://web:8080/; do sleep 0.2; done; exec /bin/busybox httpd -f -p 8080 -h /own";
     let front = |host: &mut Host, label: &str| {
         host.sh(&format!("docker rm -f front; docker run -d --name front --network back {label} --stop-signal KILL base:1 /bin/busybox sh -c '{fetch}'")).ok();
@@ -529,7 +530,7 @@ fn what_a_site_needs_is_beside_its_copy() {
     front(&mut host, "");
     let err = host.script("backup front --tag v2 --verify").failed(1);
     assert!(err.contains("connection refused") && err.contains("after 3 s"), "{err}");
-    // It is the other one's backup that counts.
+    // The other container's backup counts.
     front(&mut host, "--label moyai.verify.with=web");
     host.sh("docker exec web sh -c 'echo spoilt >/www/index.html'; docker exec front sh -c 'true'").ok();
     host.script("verify front v2").ok();

@@ -1,8 +1,8 @@
-//! Volumes of a restore, and what depends on the restored container.
+//! Volumes of a restore, and dependents of the restored container.
 
 use crate::host::Host;
 
-/// One that a stop does not have to wait for.
+/// Makes the container stop at once.
 const QUICK: &str = "--stop-signal KILL";
 
 fn write(host: &mut Host, word: &str) {
@@ -11,7 +11,7 @@ fn write(host: &mut Host, word: &str) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn containers_that_share_a_volume_get_its_data_back_together_or_none_does() {
+fn containers_sharing_a_volume_are_restored_together_or_not_at_all() {
     let mut host = Host::new();
     host.run("web", &format!("{QUICK} -v data:/data"));
     host.run("worker", &format!("{QUICK} -v data:/jobs --restart always"));
@@ -27,7 +27,7 @@ fn containers_that_share_a_volume_get_its_data_back_together_or_none_does() {
     write(&mut host, "three");
     assert_eq!(host.sh("docker exec worker busybox cat /jobs/word").ok(), "three\n");
 
-    // The new container does not start: both have what they had, and nothing is left over.
+    // The new container does not start: both keep their data, and nothing is left over.
     let before = host.sh("docker volume ls -q; docker ps --format '{{.Names}}'").ok();
     host.sh("printf '%s\\n' '#!/bin/bash' '[ \"$1 $2\" != \"start web\" ] || [ -e /run/failed ] || { touch /run/failed; exit 1; }' 'exec /usr/bin/docker \"$@\"' >/usr/local/sbin/docker; chmod +x /usr/local/sbin/docker").ok();
     let err = host.restore("web v --volumes").failed(1);
@@ -40,7 +40,7 @@ fn containers_that_share_a_volume_get_its_data_back_together_or_none_does() {
     assert_eq!(host.has("worker", "{{.HostConfig.RestartPolicy.Name}}"), "always");
     host.sh("rm /usr/local/sbin/docker").ok();
 
-    // No room for a second copy of the data: nothing is done.
+    // There is no space for a second copy of the data, so nothing is done.
     std::fs::write(host.path("scripts/config.rhai"), "const STAYS_FREE = 900_000_000_000_000;").unwrap();
     let id = host.has("web", "{{.Id}}");
     let err = host.restore("web v --volumes").failed(1);
@@ -50,7 +50,7 @@ fn containers_that_share_a_volume_get_its_data_back_together_or_none_does() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_volume_keeps_its_options_and_labels_and_one_that_cannot_be_exchanged_is_refused() {
+fn volumes_keep_options_and_labels_and_irreplaceable_ones_are_refused() {
     let mut host = Host::new();
     host.sh("mkdir -p /opt/disk; docker volume create --label keep=1 data; docker volume create --opt type=none --opt o=bind --opt device=/opt/disk --label disk=1 bound
         docker volume create --opt type=tmpfs --opt device=tmpfs --opt o=size=5m --label small=1 small").ok();
@@ -74,7 +74,7 @@ fn a_volume_keeps_its_options_and_labels_and_one_that_cannot_be_exchanged_is_ref
     );
     let labels = "docker volume inspect -f '{{.Labels}} {{.Options}}' data bound";
     assert_eq!(host.sh(labels).ok(), "map[keep:1] map[]\nmap[disk:1] map[device:/opt/disk o:bind type:none]\n");
-    // A new volume of memory has the same options and labels.
+    // A new tmpfs volume has the same options and labels.
     assert_eq!(host.sh("docker volume inspect -f '{{.Labels}} {{.Options.device}} {{.Options.o}}' $(docker volume ls -q | grep small.2)").ok(), "map[small:1] tmpfs size=5m\n");
 
     host.sh("docker volume create --opt type=nfs --opt device=:/srv --opt o=addr=192.0.2.1 far >/dev/null").ok();
@@ -85,7 +85,7 @@ fn a_volume_keeps_its_options_and_labels_and_one_that_cannot_be_exchanged_is_ref
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn linked_and_stopped_dependents_are_made_again_with_the_restored_container() {
+fn linked_and_stopped_dependents_are_recreated_with_the_restored_container() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.run("linked", &format!("{QUICK} --link web:site"));
@@ -102,7 +102,7 @@ fn linked_and_stopped_dependents_are_made_again_with_the_restored_container() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_was_down_before_is_no_reason_to_roll_back() {
+fn a_site_that_was_already_down_causes_no_rollback() {
     let mut host = Host::new();
     let health = "--health-cmd 'busybox test ! -e /ill' --health-interval 200ms --health-retries 1";
     host.run("web", &format!("{QUICK} {health}"));
@@ -111,14 +111,14 @@ fn what_was_down_before_is_no_reason_to_roll_back() {
     host.sh("docker exec web busybox rm /ill").ok();
     host.until(20, "[ \"$(docker inspect -f '{{.State.Health.Status}}' web)\" = healthy ]");
     assert!(host.restore("web ill").failed(1).contains("it is unhealthy"));
-    // By force it stays.
+    // With --force it stays.
     let gave = host.restore("web ill --force");
     assert!(
         gave.code == 0 && gave.err.contains("web is not up: it is unhealthy") && gave.err.contains("--force"),
         "{gave:?}"
     );
     host.until(20, "[ \"$(docker inspect -f '{{.State.Health.Status}}' web)\" = unhealthy ]");
-    // From now on it is down: another bad backup changes nothing for the worse.
+    // The site is down now, and another bad backup does not make it worse.
     let id = host.has("web", "{{.Id}}");
     let gave = host.restore("web ill");
     assert!(gave.code == 0 && gave.err.contains("before the restore: it is unhealthy"), "{gave:?}");
@@ -127,7 +127,7 @@ fn what_was_down_before_is_no_reason_to_roll_back() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn names_of_backups_are_valid_and_never_grow() {
+fn backup_names_are_valid_and_never_grow() {
     let mut host = Host::new();
     host.run("Web__Shop", QUICK);
     host.run("twin", QUICK);
@@ -140,14 +140,14 @@ fn names_of_backups_are_valid_and_never_grow() {
         host.script("backup Web__Shop --tag v").ok();
     }
     assert_eq!(host.sh(names).ok(), "backup/bare:v backup/twin:v backup/web__shop:v ");
-    // For `backs_up` a restored container is still of its repository.
+    // To `backs_up`, a restored container still has its repository.
     std::fs::write(host.path("scripts/config.rhai"), "fn backs_up(c) { c.repository == \"base\" }").unwrap();
     assert_eq!(
         host.sh("\"$moyai\" run backup --tag v --json | jq -r '.[].container' | sort").ok(),
         "Web__Shop\ntwin\n"
     );
     std::fs::write(host.path("scripts/config.rhai"), "").unwrap();
-    // Two that are encoded alike: the second is refused, at once and on another day.
+    // Two names with the same encoding: the second is refused, on the same day and on another.
     host.run("web__shop", QUICK);
     for words in ["Web__Shop web__shop", "web__shop"] {
         let err = host.script(&format!("backup {words} --tag v")).failed(1);
@@ -158,7 +158,7 @@ fn names_of_backups_are_valid_and_never_grow() {
     }
     host.sh("docker rm -f web__shop").ok();
 
-    // Docker keeps the name of an image that a container has.
+    // Docker keeps the name of an image that a container uses.
     let twice = |host: &mut Host| {
         for _ in 0..2 {
             host.script("backup twin --tag v").ok();
@@ -175,7 +175,7 @@ fn names_of_backups_are_valid_and_never_grow() {
         assert_eq!(host.sh(names).ok(), format!("backup/bare:v backup/web__shop:v {name} "));
     }
     assert_eq!(host.script("backups").code, 0);
-    // A record of an older version knows no names.
+    // The record of an older version contains no names.
     host.moyai("state::update(\"backup.made\", #{}, |made| { for id in made.keys() { made[id].remove(\"refs\"); made[id].remove(\"from\"); } made });").ok();
     std::fs::write(host.path("scripts/config.rhai"), "").unwrap();
     twice(&mut host);
@@ -184,14 +184,14 @@ fn names_of_backups_are_valid_and_never_grow() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_second_nightly_run_and_a_container_that_cannot_be_frozen_do_not_fail() {
+fn second_nightly_runs_and_unfreezable_containers_do_not_fail() {
     let mut host = Host::new();
     host.run("web", &format!("{QUICK} -v data:/data"));
-    // runc cannot freeze it at the first try.
+    // runc cannot freeze it at the first attempt.
     host.sh("printf '%s\\n' '#!/bin/bash' 'if [ \"$1\" = pause ] && [ ! -e /run/frozen ]; then touch /run/frozen; echo \"Error response from daemon: Cannot pause container: runc did not terminate successfully: unable to freeze: unknown\" >&2; exit 1; fi' 'exec /usr/bin/docker \"$@\"' >/usr/local/sbin/docker; chmod +x /usr/local/sbin/docker").ok();
     host.script("backup --tag v").ok();
     assert_eq!(host.sh("[ -e /run/frozen ]; docker inspect -f '{{.State.Status}}' web").ok(), "running\n");
-    // Two at once: one does it, the other says that one does.
+    // Two at once: one makes the backup, the other says that it is already being made.
     host.sh(
         "echo 'lock(\"backup\"); sleep(60);' >scripts/holds.rhai; \"$moyai\" run holds & echo $! >holds.pid; disown",
     )
@@ -200,7 +200,7 @@ fn a_second_nightly_run_and_a_container_that_cannot_be_frozen_do_not_fail() {
     host.script("backup").failed(75);
     host.script("backup web --tag v2").ok();
     host.sh("kill $(cat holds.pid)").ok();
-    // A container that was stopped is named once, and backed up when it is named.
+    // A stopped container is reported once, and backed up only by name.
     host.run("off", QUICK);
     host.sh("docker stop off").ok();
     let says = "off is stopped and not backed up; help: moyai run backup off";
@@ -216,7 +216,7 @@ fn a_second_nightly_run_and_a_container_that_cannot_be_frozen_do_not_fail() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_service_of_compose_gets_its_volumes_back_and_the_next_up_has_them() {
+fn the_next_compose_up_uses_the_restored_volumes() {
     let mut host = Host::new();
     host.sh("mkdir app; cat >app/compose.yml <<'E'
 services:
@@ -242,7 +242,7 @@ E
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_verification_has_what_a_restore_would_have_and_the_names_of_links() {
+fn a_verification_copy_gets_the_same_settings_and_link_names_as_a_restore() {
     let mut host = Host::new();
     host.sh("docker run -d --name db --label moyai.verify.for=web --stop-signal KILL base:1 /bin/busybox httpd -f -p 8080 -h /").ok();
     // The line prints the same in the copy and in the container.
