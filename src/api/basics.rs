@@ -1,7 +1,7 @@
 //! Functions without a namespace: messages, arguments, the environment, exits.
 
 use super::{Context, Fallible};
-use crate::run::text::quote;
+use crate::run::text::{nearest, quote};
 use crate::run::{Error, Result, Run, cause, text};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
@@ -172,7 +172,7 @@ mod basics {
     /// ```
     pub fn did_you_mean(word: &str, known: Array) -> String {
         let known: Vec<String> = known.into_iter().map(|known| known.to_string()).collect();
-        let near = crate::engine::check::nearest(word, known.iter().map(String::as_str));
+        let near = nearest(word, known.iter().map(String::as_str));
         near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
     }
 

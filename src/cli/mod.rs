@@ -25,8 +25,8 @@ mod syslog;
 mod systemd;
 mod test;
 
-use crate::engine::check::nearest;
 use crate::engine::load;
+use crate::run::text::nearest;
 use crate::run::{Error, Options, Result, Run, exit, out, text};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};

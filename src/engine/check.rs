@@ -5,6 +5,7 @@ use super::program::Program;
 use super::{shapes, walk};
 use crate::api::Args;
 use crate::api::basics::OptionKind;
+use crate::run::text::nearest;
 use crate::run::{Error, Place, Report, Result, exit};
 use rhai::Engine;
 use serde::{Deserialize, Serialize};
@@ -74,13 +75,6 @@ pub fn refuse(reports: Vec<Report>) -> Result<()> {
     error.help.clone_from(&first.help);
     error.reports = reports;
     Err(error)
-}
-
-/// Returns the known name that was probably meant.
-pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
-    let far = name.chars().count().div_ceil(3);
-    near.filter(|(distance, known)| *distance <= far && *distance * 2 < known.len()).min().map(|(_, known)| known)
 }
 
 impl Options {

@@ -4,7 +4,7 @@
 //! directory, then among the built-in scripts, but never in the current directory. An import is searched next
 //! to its script first, then in the same order.
 
-use crate::run::text::quote;
+use crate::run::text::{nearest, quote};
 use crate::run::{Error, Kind, Result, Run, cause};
 use include_dir::{Dir, include_dir};
 use rhai::Position;
@@ -132,7 +132,7 @@ pub fn find(run: &Run, name: &str) -> Result<Source> {
     }
     by_name(run, name)?.ok_or_else(|| {
         let known: Vec<String> = list(run).into_iter().map(|listed| listed.name).collect();
-        let near = super::check::nearest(name, known.iter().map(String::as_str));
+        let near = nearest(name, known.iter().map(String::as_str));
         let help =
             near.map_or_else(|| "`moyai list` shows the scripts".to_owned(), |near| format!("did you mean `{near}`?"));
         Error::usage(format!("there is no script `{name}`")).kind(Kind::NotFound).help(help)

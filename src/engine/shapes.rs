@@ -2,7 +2,6 @@
 //! them, and map literals. Other values are not judged.
 
 use super::arguments::takes;
-use super::check::nearest;
 use super::closures::Method;
 use super::elsewhere;
 pub use super::facts::{Facts, facts};
@@ -10,6 +9,7 @@ use super::known::{Known, inner};
 use super::names::Table;
 use super::walk::{Walk, chain};
 use crate::run::Error;
+use crate::run::text::nearest;
 use rhai::{Expr, FnCallExpr, Position};
 use std::any::TypeId;
 use std::rc::Rc;

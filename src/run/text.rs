@@ -111,6 +111,13 @@ fn size(bytes: u64) -> String {
     }
 }
 
+/// Returns the known name that was probably meant.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
+    let far = name.chars().count().div_ceil(3);
+    near.filter(|(distance, known)| *distance <= far && *distance * 2 < known.len()).min().map(|(_, known)| known)
+}
+
 /// Quotes a word for a shell. The result works in every `sh`.
 pub fn quote(word: &str) -> String {
     let plain = |char: char| char.is_ascii_alphanumeric() || "%+,-./:=@_".contains(char);
