@@ -19,7 +19,7 @@
 //! | [`process`] | Programs: finds, starts, pipes, traces and times them out. No other module starts a process. |
 //! | [`schedule`] | Crontab lines, rules, time zones, times and durations. |
 //! | [`store`] | What outlives a run: atomic replacement of files, state, the journal, history and locks. |
-//! | [`run`] | [`run::Run`] with the options of a run (dry run, clock, trace, secrets, cancellation), and [`run::Error`]. |
+//! | [`run`] | [`run::Run`] with the options, the output, the clock, the locks and the recording of a run, and [`run::Error`]. |
 //!
 //! `cli` makes a [`run::Run`] and passes it down: there are no globals. Scripts carry it in an [`api::Context`], which
 //! is the engine's default tag. So functions, modules, worker threads and literals all use the same one.

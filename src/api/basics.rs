@@ -1,5 +1,6 @@
 //! Functions without a namespace: messages, arguments, the environment, exits.
 
+use super::nearest::nearest;
 use super::{Context, Fallible};
 use crate::run::text::quote;
 use crate::run::{Error, Result, Run, cause, text};
@@ -172,7 +173,7 @@ mod basics {
     /// ```
     pub fn did_you_mean(word: &str, known: Array) -> String {
         let known: Vec<String> = known.into_iter().map(|known| known.to_string()).collect();
-        let near = crate::engine::check::nearest(word, known.iter().map(String::as_str));
+        let near = nearest(word, known.iter().map(String::as_str));
         near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
     }
 

@@ -14,6 +14,7 @@ pub mod http;
 pub mod journal;
 pub mod message;
 pub mod moyai;
+pub mod nearest;
 pub mod nginx;
 pub mod options;
 pub mod parallel;

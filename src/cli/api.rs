@@ -2,8 +2,9 @@
 
 use super::list::first_sentence;
 use crate::api::Context;
+use crate::api::nearest::nearest;
 use crate::engine::functions::{Function, functions};
-use crate::engine::{self, check, elsewhere, load};
+use crate::engine::{self, elsewhere, load};
 use crate::run::{Error, Result, Run};
 use std::sync::Arc;
 
@@ -95,7 +96,7 @@ impl Api {
         } else if !found.is_empty() {
             brief(run, &found, width);
         } else if known.is_empty() {
-            let near = check::nearest(&low, all.iter().map(|function| function.bare()));
+            let near = nearest(&low, all.iter().map(|function| function.bare()));
             let near = near
                 .map_or_else(|| "`moyai api` lists all functions".to_owned(), |near| format!("did you mean `{near}`?"));
             return Err(Error::new(format!("no function or topic matches `{word}`"))

@@ -1,7 +1,8 @@
 //! `moyai help`: the guides, and the help of each command.
 
 use super::api;
-use crate::engine::{check, load};
+use crate::api::nearest::nearest;
+use crate::engine::load;
 use crate::process::{self, Input, Plan};
 use crate::run::{Error, Result, Run};
 use include_dir::{Dir, include_dir};
@@ -122,7 +123,7 @@ fn unknown(run: &Arc<Run>, topic: &str, low: &str, tree: &clap::Command) -> Erro
         return error.help(format!("`{low}` is a script: `moyai run {low} --help`"));
     }
     let commands = tree.get_subcommands().map(clap::Command::get_name);
-    if let Some(near) = check::nearest(low, TOPICS.into_iter().chain(commands)) {
+    if let Some(near) = nearest(low, TOPICS.into_iter().chain(commands)) {
         return error.help(format!("did you mean `moyai help {near}`?"));
     }
     let about =

@@ -25,7 +25,7 @@ mod syslog;
 mod systemd;
 mod test;
 
-use crate::engine::check::nearest;
+use crate::api::nearest::nearest;
 use crate::engine::load;
 use crate::run::{Error, Options, Result, Run, exit, out, text};
 use clap::error::{ContextKind, ContextValue, ErrorKind};

@@ -1,6 +1,6 @@
 //! Checks the names in a script: variables, namespaces, functions, methods, options.
 
-use super::check::{OWN_LETTERS, RESERVED, nearest};
+use super::check::{OWN_LETTERS, RESERVED};
 use super::closures::{Closure, Method, Use};
 use super::elsewhere::{self, instead};
 use super::foreign;
@@ -8,6 +8,7 @@ use super::known::Known;
 use super::shapes::Shape;
 use super::walk::{OTHER, Walk};
 use crate::api::basics::OptionKind;
+use crate::api::nearest::nearest;
 use rhai::{AST, Expr, FnCallExpr, Namespace, Position, Stmt};
 use std::collections::BTreeSet;
 

@@ -1,11 +1,11 @@
 //! Reports constants and functions of a `config.rhai` that nothing reads, because their name, parameters or
 //! kind differ from the built-in file.
 
-use super::check::{is_renamed, nearest};
 use super::elsewhere::has;
 use super::load::{self, Source};
 use super::program::{Program, constants};
 use super::settings::{self, Kind};
+use crate::api::nearest::{is_renamed, nearest};
 use crate::run::{Report, Run};
 use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, Module, ScriptFnMetadata, Stmt};
 

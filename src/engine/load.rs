@@ -4,6 +4,7 @@
 //! directory, then among the built-in scripts, but never in the current directory. An import is searched next
 //! to its script first, then in the same order.
 
+use crate::api::nearest::nearest;
 use crate::run::text::quote;
 use crate::run::{Error, Kind, Result, Run, cause};
 use include_dir::{Dir, include_dir};
@@ -132,7 +133,7 @@ pub fn find(run: &Run, name: &str) -> Result<Source> {
     }
     by_name(run, name)?.ok_or_else(|| {
         let known: Vec<String> = list(run).into_iter().map(|listed| listed.name).collect();
-        let near = super::check::nearest(name, known.iter().map(String::as_str));
+        let near = nearest(name, known.iter().map(String::as_str));
         let help =
             near.map_or_else(|| "`moyai list` shows the scripts".to_owned(), |near| format!("did you mean `{near}`?"));
         Error::usage(format!("there is no script `{name}`")).kind(Kind::NotFound).help(help)
@@ -170,7 +171,7 @@ pub fn import(run: &Run, from: &Source, name: &str) -> Result<Source> {
         let places = directories(run).map(|directory| format!("`{}`", directory.display())).collect::<Vec<_>>();
         let files = BUILT_IN.files().chain(BUILT_IN.dirs().flat_map(Dir::files));
         let names: Vec<_> = files.map(|file| file.path().with_extension("").display().to_string()).collect();
-        let help = match super::check::nearest(name, names.iter().map(String::as_str)) {
+        let help = match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("moyai looks next to the script, then in {}", places.join(" and ")),
         };

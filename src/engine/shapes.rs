@@ -2,13 +2,13 @@
 //! them, and map literals. Other values are not judged.
 
 use super::arguments::takes;
-use super::check::nearest;
 use super::closures::Method;
 use super::elsewhere;
 pub use super::facts::{Facts, facts};
 use super::known::{Known, inner};
 use super::names::Table;
 use super::walk::{Walk, chain};
+use crate::api::nearest::nearest;
 use crate::run::Error;
 use rhai::{Expr, FnCallExpr, Position};
 use std::any::TypeId;

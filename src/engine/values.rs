@@ -5,6 +5,7 @@ use super::load::{self, Source};
 use super::program::{Program, Resolver, constants};
 use super::settings::Kind;
 use super::{build, check, hooks, on_large_stack, report, shapes};
+use crate::api::nearest::nearest;
 use crate::api::{Context, http, probe};
 use crate::run::{Error, Options, Report, Result, Run, exit};
 use rhai::{AST, Array, Dynamic, Engine, Map};
@@ -164,7 +165,7 @@ fn pings(run: &Run, config: &Source, own: &AST, values: &Map) -> Vec<Report> {
     let pings = values.get("PINGS").and_then(|pings| pings.read_lock::<Map>().map(|map| map.clone()));
     let pings = pings.unwrap_or_default().into_keys().filter(|name| !known.iter().any(|known| name.as_str() == known));
     let report = |name: rhai::Identifier| {
-        let near = check::nearest(&name, known.iter().map(String::as_str));
+        let near = nearest(&name, known.iter().map(String::as_str));
         let mut report = point(config, own, "PINGS", &name, &format!("PINGS: there is no script `{name}`"));
         report.warning = near.is_none();
         report.help = Some(near.map_or_else(

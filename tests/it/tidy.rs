@@ -131,10 +131,6 @@ fn imports_go_one_way() {
             let names = found.get(1).or_else(|| found.get(2)).unwrap().as_str().split(',');
             let used = names.map(|name| name.trim().split("::").next().unwrap());
             for used in used.filter(|used| LAYERS.iter().any(|(layer, _)| layer == used) && *used != module) {
-                // `nearest` moves down next.
-                if (shown.as_str(), used) == ("src/api/basics.rs", "engine") {
-                    continue;
-                }
                 if !below.split(' ').any(|below| below == used) {
                     broken.push(format!("{shown}:{line}: `{module}` may not use `{used}`, which is above it"));
                 }
