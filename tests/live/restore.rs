@@ -104,8 +104,8 @@ const OPTIONS: &[&str] = &[
     "--workdir /bin",
 ];
 
-/// Returns the properties of a container, except those that must differ: ids, times, and generated volume names that nobody
-/// requested. Field names are docker's.
+/// Returns the properties of a container, except those that must differ: ids, times, and generated volume names.
+/// Field names are docker's.
 pub fn properties(host: &mut Host, name: &str) -> Value {
     let text = host.sh(&format!("docker container inspect {name}")).ok();
     let full: Value = serde_json::from_str(&text).unwrap();
