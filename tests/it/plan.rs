@@ -24,7 +24,7 @@ fn paste(world: &World, plan: &str) -> Gave {
 }
 
 /// Runs a script in one world and its plan in an equal one. Both must be the same afterwards.
-fn is_what_runs(begin: &dyn Fn(&World), script: &str) -> String {
+fn matches_the_run(begin: &dyn Fn(&World), script: &str) -> String {
     let (real, dry) = (World::new(), World::new());
     [&real, &dry].into_iter().for_each(begin);
     let before = state(&dry);
@@ -112,7 +112,7 @@ fn a_pasted_plan_gives_the_same_result_as_the_run() {
         "cmd(`touch made`).run(); cmd(`chmod 600 made`).run(); cmd(`echo x`).to_file(\"made\");",
         "cmd(`ln -s old.txt fresh`).run(); cmd(`echo x`).to_file(\"fresh\");",
     ] {
-        is_what_runs(&begin, script);
+        matches_the_run(&begin, script);
     }
 }
 
@@ -326,7 +326,7 @@ fn each_file_function_of_a_dry_run_sees_each_planned_change() {
         if !other.is_empty() || planned.len() != ran.len() {
             wrong.push(format!("{change}: run, then dry run\n{other:#?}"));
         }
-        is_what_runs(&begin, change);
+        matches_the_run(&begin, change);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -2,7 +2,7 @@
 
 use crate::common::{Gave, World, gave};
 use crate::habits;
-use crate::ports::{Place, cases, directory, names, unlike};
+use crate::ports::{Place, cases, diff, directory, names};
 use crate::web::Web;
 use moyai::cli::api::habits as rows;
 use std::io::Write;
@@ -88,7 +88,7 @@ fn ports_of_scripts_do_the_same_or_stop_where_a_person_must_finish() {
                     return Some(String::new());
                 }
                 let failed = wanted.code != 0 && matches!(found.code, 1 | 2);
-                let other = unlike(&ours.tree(), &theirs.tree());
+                let other = diff(&ours.tree(), &theirs.tree());
                 if wanted.out != found.out || wanted.code != found.code && !failed || other.is_some() {
                     return Some(format!("{name}, {}\n  bash: {wanted:?}\n  port: {found:?}\n{other:?}", case.title));
                 }

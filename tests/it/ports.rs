@@ -187,7 +187,7 @@ fn short(entry: Option<&String>) -> String {
 }
 
 /// Returns the differences between two trees, one line per path.
-pub fn unlike(mine: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>) -> Option<String> {
+pub fn diff(mine: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>) -> Option<String> {
     let paths = mine.keys().chain(theirs.keys()).collect::<std::collections::BTreeSet<_>>();
     let lines: Vec<String> = paths
         .into_iter()
@@ -215,12 +215,12 @@ fn difference(case: &Case, port: u16) -> Option<String> {
     if wanted.out != found.out || wanted.code != found.code && !failed {
         return Some(at(&format!("\n  bash: {wanted:?}\n  moyai: {found:?}")));
     }
-    if let Some(lines) = unlike(&ours.tree(), &theirs.tree()) {
+    if let Some(lines) = diff(&ours.tree(), &theirs.tree()) {
         return Some(at(&format!("other files (- bash, + moyai)\n{lines}\n  {}", found.err)));
     }
     let before = dry.tree();
     let plan = dry.bash(&format!("{moyai} run -n {} {}", case.port, case.args.1));
-    if let Some(lines) = unlike(&dry.tree(), &before) {
+    if let Some(lines) = diff(&dry.tree(), &before) {
         return Some(at(&format!("-n changed files\n{lines}")));
     }
     let pasted = dry.bash(&plan.out);
@@ -229,7 +229,7 @@ fn difference(case: &Case, port: u16) -> Option<String> {
     if wanted.code == 0 && plan.code != 0 && !stopped {
         return Some(at(&format!("-n failed\n{plan:?}")));
     }
-    let other = unlike(&dry.tree(), &ours.tree());
+    let other = diff(&dry.tree(), &ours.tree());
     if case.differs {
         let is_said = stopped || pasted.code != 0 || plan.out.contains("# the plan goes on as if");
         let wrong = match (&other, is_said) {

@@ -1,8 +1,8 @@
-"""The services that take reports, as strict as the real ones; what they took is appended to a file.
+"""Notification services, as strict as the real ones. Accepted reports are appended to a file.
 
-OAuth signatures are made again by oauthlib, which shares no line with moyai. In a text, [busy]
-is refused once with 503, [proxy] is kept once by something in between that answers 200, [lost] is taken once without an answer, [limit] is one too many (429),
-[credit] is not paid for (402).
+oauthlib, which shares no code with moyai, computes OAuth signatures again. Marks in a text select an answer:
+[busy] is refused once with 503, [proxy] is swallowed once by a proxy that answers 200, [lost] is accepted once
+without an answer, [limit] exceeds the rate limit (429), [credit] is not paid for (402).
 """
 
 import http.server
@@ -19,7 +19,7 @@ texts, keys, once = [], {}, set()
 
 
 def weighted(text):
-    """twitter-text, config/v3.json; addresses as in its README."""
+    """Counts like twitter-text, config/v3.json. Addresses count as in its README."""
     text = unicodedata.normalize("NFC", text)
     length = 0
     for part in re.split(r"(https?://\S+)", text):
@@ -70,14 +70,14 @@ class Service(http.server.BaseHTTPRequestHandler):
             self.text = self.body["record"]["text"]
         if "attachments" in self.body:
             self.text = self.body["attachments"][0]["content"]["body"][0]["inlines"][0]["text"]
-        # A captive portal, once.
+        # A captive portal answers once.
         if "[portal]" in self.text and (self.path, self.text) not in once:
             once.add((self.path, self.text))
             return self.answer(200, "<html><body>Please <b>log in</b></body></html>")
         if "[busy]" in self.text and (self.path, self.text) not in once:
             once.add((self.path, self.text))
             return self.answer(503, "Service Unavailable")
-        # An answer that would silence a target for ever.
+        # An answer that would silence a target forever.
         for wait in ("9223372036854775807", "99999999999999999999", "1e18", "inf", "Fri, 31 Dec 9999 23:59:59 GMT"):
             if f"[wait {wait}]" in self.text:
                 return self.answer(429, "later", [("Retry-After", wait)])
@@ -164,7 +164,7 @@ class Service(http.server.BaseHTTPRequestHandler):
             "consumer", "consumer secret&", "access", "access=secret", nonce=sent["oauth_nonce"], timestamp=sent["oauth_timestamp"]
         )
         url = "http://" + self.headers["Host"] + self.path
-        # JSON takes no part in a signature (RFC 5849, 3.4.1.3.1).
+        # JSON is not part of a signature (RFC 5849, 3.4.1.3.1).
         _, headers, _ = client.sign(url, "POST")
         own = dict(re.findall(r'(\w+)="([^"]*)"', headers["Authorization"]))
         if own != sent or not header.startswith("OAuth ") or abs(time.time() - int(sent["oauth_timestamp"])) > 300:

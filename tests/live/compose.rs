@@ -1,7 +1,7 @@
 //! Restores of docker compose containers: version 1 on Docker 20, version 2 on the others.
 
 use crate::host::Host;
-use crate::restore::{made_of, same};
+use crate::restore::{properties, same};
 use std::collections::BTreeMap;
 
 /// Two files, an environment file, a profile, a health check that another service waits for, two containers of one
@@ -128,7 +128,7 @@ fn restoring_a_compose_container_changes_only_that_container_and_its_tag() {
 
     // Each is restored with its options and compose labels. The others stay.
     for (container, tag) in &saved {
-        let (was, options) = (ids(&mut host), made_of(&mut host, container));
+        let (was, options) = (ids(&mut host), properties(&mut host, container));
         let out = host.restore(&format!("{container} {tag}")).ok();
         let kept = format!(
             "{container} runs from backup/{container}:{tag}; the old container is kept as the image backup/{container}:replaced-{container}"
@@ -137,7 +137,7 @@ fn restoring_a_compose_container_changes_only_that_container_and_its_tag() {
         let mut replaced = vec![container.clone()];
         replaced.extend((*container == db).then(|| side.clone()));
         assert_eq!(changed(&was, &ids(&mut host)), replaced);
-        same(&made_of(&mut host, container), &options, &format!("{container}: "));
+        same(&properties(&mut host, container), &options, &format!("{container}: "));
         assert_eq!(host.says(container), "one", "{container}");
         assert_eq!(out.contains(" in all 2 containers of the service, run "), *tag == "two", "{out}");
         assert_eq!(out.contains(&format!("{side} shares the network of {db}")), *tag == "db", "{out}");

@@ -1,4 +1,4 @@
-"""Makes an image of many layers: deepen.py BASE.tar DEEP.tar LAYERS."""
+"""Makes an image with many layers: deepen.py BASE.tar DEEP.tar LAYERS."""
 
 import gzip
 import hashlib
@@ -13,7 +13,7 @@ with tarfile.open(base) as archive:
 manifest = json.loads(files["manifest.json"])[0]
 config = json.loads(files[manifest["Config"]])
 layers = [files[name] for name in manifest["Layers"]]
-# The containerd image store saves them compressed.
+# The containerd image store saves layers compressed.
 layers = [gzip.decompress(layer) if layer[:2] == b"\x1f\x8b" else layer for layer in layers]
 while len(layers) < count:
     layer = io.BytesIO()

@@ -1,18 +1,19 @@
-"""Looks at a page in a real Chromium, wide and narrow, light and dark, and prints what it found as JSON.
+"""Renders a page in a real Chromium, wide and narrow, light and dark, and prints the results as JSON.
 
-usage: page.py URL FOLDER; the screenshots are put into FOLDER. The browser is spoken to over a pipe, in the
-Chrome DevTools Protocol, so that no other package is needed.
+usage: page.py URL DIR
+
+It writes the screenshots to DIR. It uses the Chrome DevTools Protocol over a pipe, which needs no other package.
 """
 
 import base64, itertools, json, os, subprocess, sys, zlib
 
-URL, FOLDER = sys.argv[1:3]
+URL, DIR = sys.argv[1:3]
 
 to_browser, from_browser = os.pipe(), os.pipe()
 
 
 def fds():
-    # The browser reads its third and writes its fourth.
+    # The browser reads from file descriptor 3 and writes to 4.
     for fd, place in ((to_browser[0], 13), (from_browser[1], 14)):
         os.dup2(fd, place)
     os.dup2(13, 3)
@@ -20,7 +21,7 @@ def fds():
 
 
 browser = subprocess.Popen(
-    ["chromium-headless-shell", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", f"--user-data-dir={FOLDER}/browser"],
+    ["chromium-headless-shell", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", f"--user-data-dir={DIR}/browser"],
     preexec_fn=fds, close_fds=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 os.close(to_browser[0])
 os.close(from_browser[1])
@@ -71,9 +72,9 @@ for width in (1280, 800, 390):
         say("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
         say("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         png = base64.b64decode(say("Page.captureScreenshot", captureBeyondViewport=True)["data"])
-        with open(f"{FOLDER}/{width}-{scheme}.png", "wb") as file:
+        with open(f"{DIR}/{width}-{scheme}.png", "wb") as file:
             file.write(png)
-        # The chunks that hold the pixels; the very first pixel is as it is, whatever the filter.
+        # The chunks with the pixels. No filter changes the first pixel.
         at, packed = 8, b""
         while at < len(png):
             length = int.from_bytes(png[at:at + 4], "big")

@@ -65,7 +65,7 @@ fn host() -> Host {
 }
 
 /// Returns the differences of the two hosts: `-` the run, `+` the plan.
-fn unlike(ran: &str, pasted: &str) -> String {
+fn diff(ran: &str, pasted: &str) -> String {
     let differs = |one: &str, other: &str, mark: &str| -> Vec<String> {
         let all: Vec<&str> = other.lines().collect();
         one.lines().filter(|line| !all.contains(line)).map(|line| format!("{mark} {line}")).collect()
@@ -157,7 +157,7 @@ fn difference(Case(words, before, after): &Case) -> Option<String> {
             let now = host.sh(STATE).ok();
             // `monitor` may fail because a site is down.
             if now != state || (dry.code != 0 && *words != "monitor") {
-                return Some(format!("{words} ({before}): -n: {dry:?}\n{}", unlike(&state, &now)));
+                return Some(format!("{words} ({before}): -n: {dry:?}\n{}", diff(&state, &now)));
             }
             plan = dry.out;
             std::fs::write(host.path("plan"), &plan).unwrap();
@@ -177,7 +177,7 @@ fn difference(Case(words, before, after): &Case) -> Option<String> {
             return Some(format!("{words} ({before}): then {after}: {last:?}\n{plan}"));
         }
     }
-    (results[0] != results[1]).then(|| format!("{words} ({before}):\n{}\n{plan}", unlike(&results[1], &results[0])))
+    (results[0] != results[1]).then(|| format!("{words} ({before}):\n{}\n{plan}", diff(&results[1], &results[0])))
 }
 
 #[test]

@@ -104,9 +104,9 @@ const OPTIONS: &[&str] = &[
     "--workdir /bin",
 ];
 
-/// Returns a container's properties, except those that must differ: ids, times, and generated volume names that nobody
-/// requested. Field names are docker's.
-pub fn made_of(host: &mut Host, name: &str) -> Value {
+/// Returns the properties of a container, except those that must differ: ids, times, and generated volume names.
+/// Field names are docker's.
+pub fn properties(host: &mut Host, name: &str) -> Value {
     let text = host.sh(&format!("docker container inspect {name}")).ok();
     let full: Value = serde_json::from_str(&text).unwrap();
     let mut full = full[0].clone();
@@ -261,12 +261,12 @@ fn a_container_with_every_option_can_be_restored_repeatedly() {
         host.sh("docker network connect --ip 10.78.0.5 --alias depot --link db:base side web").ok();
         host.sh("docker network connect bridge web").ok();
         host.sh("docker exec --user 0 web /bin/busybox sh -c 'echo kept >/nameless/word'").ok();
-        let before = made_of(host, "web");
+        let before = properties(host, "web");
         host.sh("\"$moyai\" run backup web").ok();
         for time in 1..=3 {
             let out = host.restore("web").ok();
             assert!(out.contains("web runs from backup/web:"), "{out}");
-            same(&made_of(host, "web"), &before, &format!("restored {time} times: "));
+            same(&properties(host, "web"), &before, &format!("restored {time} times: "));
             assert_eq!(host.sh("docker exec web /bin/busybox cat /nameless/word").ok(), "kept\n");
             if time == 2 {
                 // A backup of a restored container.

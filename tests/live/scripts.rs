@@ -128,7 +128,7 @@ fn dry_runs_of_all_scripts_change_nothing_and_print_working_lines() {
     host.config("");
     let plan = host.script("-n --at 2026-11-23T03:00:00 backup web 2>/dev/null").ok();
     std::fs::write(host.path("plan"), plan).unwrap();
-    let bare = |text: String| regex_time(&text);
+    let bare = |text: String| without_seconds(&text);
     host.sh("bash -e plan").ok();
     let pasted = host.sh(inspect).ok();
     host.script("--at 2026-11-23T03:00:00 backup web").ok();
@@ -147,7 +147,7 @@ fn dry_runs_of_all_scripts_change_nothing_and_print_working_lines() {
 }
 
 /// Removes the seconds of `moyai.time`, which differ between two runs.
-fn regex_time(text: &str) -> String {
+fn without_seconds(text: &str) -> String {
     let at = text.find("\"moyai.time\":\"").expect("the label is set") + 14;
     format!("{}{}", &text[..at + 16], &text[at + 19..])
 }

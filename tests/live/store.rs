@@ -1,7 +1,7 @@
 //! The store: what it saves and restores, and what can go wrong.
 
 use crate::host::{GENERATIONS, Host, KILLER, asked, is_built, kills};
-use crate::restore::{made_of, same};
+use crate::restore::{properties, same};
 use serde_json::Value;
 
 /// Runs restic with the time in `/run/clock`, to which a test has set moyai's clock.
@@ -171,7 +171,7 @@ fn a_removed_container_is_restored_with_options_after_an_image_prune() {
 
 /// Returns a container's properties without the ids of its networks, which are recreated too.
 fn remade(host: &mut Host, name: &str) -> Value {
-    let mut made = made_of(host, name);
+    let mut made = properties(host, name);
     for end in made["Networks"].as_object_mut().unwrap().values_mut() {
         end.as_object_mut().unwrap().remove("NetworkID");
     }

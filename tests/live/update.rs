@@ -105,7 +105,7 @@ impl Host {
 fn an_update_keeps_every_option_and_the_data() {
     let mut host = site("--memory 64m --restart unless-stopped -e A=b --label moyai.update=yes --hostname shop");
     assert_eq!(host.script("update --check").ok(), "web: up to date\n");
-    let before = crate::restore::made_of(&mut host, "web");
+    let before = crate::restore::properties(&mut host, "web");
     let old = host.has("web", "{{.Id}}");
     host.push("welcome two", "", "");
     let out = host.script("update --check").ok();
@@ -117,7 +117,7 @@ fn an_update_keeps_every_option_and_the_data() {
     assert!(out.starts_with("web: updated to localhost:5000/site:1 (sha256:"), "{out}");
     assert_ne!(host.has("web", "{{.Id}}"), old);
     assert_eq!(host.reg("site").ok(), "welcome two\n");
-    crate::restore::same(&crate::restore::made_of(&mut host, "web"), &before, "updated: ");
+    crate::restore::same(&crate::restore::properties(&mut host, "web"), &before, "updated: ");
     let seen = host.seen();
     let lines: Vec<&str> = seen.lines().collect();
     assert_eq!(lines[0], "web localhost:5000/site:1 running");
