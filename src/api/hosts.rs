@@ -158,10 +158,10 @@ impl<'a> Hosts<'a> {
 
     /// Returns the complete file with these lines as the block. Without lines there is no block.
     fn with(&self, lines: &[Line]) -> Vec<u8> {
-        let (before, behind) = (&self.bytes[..self.block.start], &self.bytes[self.block.end..]);
+        let (before, after) = (&self.bytes[..self.block.start], &self.bytes[self.block.end..]);
         let mut bytes = before.to_vec();
         if !lines.is_empty() {
-            let newline = newline(before, behind);
+            let newline = newline(before, after);
             let glued = !before.is_empty() && !before.ends_with(b"\n");
             let begin = format!("{BEGIN}{ABOUT}{}", if glued { ADDED } else { "" });
             if glued {
@@ -172,7 +172,7 @@ impl<'a> Hosts<'a> {
                 bytes.extend_from_slice(newline);
             }
         }
-        bytes.extend_from_slice(behind);
+        bytes.extend_from_slice(after);
         bytes
     }
 }
@@ -183,8 +183,8 @@ fn is_mark(line: &[u8], mark: &str) -> bool {
 }
 
 /// Returns the line end that most lines of the file have.
-fn newline(before: &[u8], behind: &[u8]) -> &'static [u8] {
-    let lines = || [before, behind].into_iter().flat_map(|part| part.split_inclusive(|byte| *byte == b'\n'));
+fn newline(before: &[u8], after: &[u8]) -> &'static [u8] {
+    let lines = || [before, after].into_iter().flat_map(|part| part.split_inclusive(|byte| *byte == b'\n'));
     let all = lines().filter(|line| line.ends_with(b"\n")).count();
     let carriage = lines().filter(|line| line.ends_with(b"\r\n")).count();
     if carriage * 2 > all { b"\r\n" } else { b"\n" }
@@ -483,7 +483,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(512))]
         #[test]
         fn whatever_the_file_and_the_containers_every_other_byte_stays(
-            file in any_file(), first in any_containers(), second in any_containers(), behind in any_file(),
+            file in any_file(), first in any_containers(), second in any_containers(), after in any_file(),
         ) {
             prop_assume!(Hosts::of(&file, "f").is_ok_and(|hosts| hosts.block.is_empty()));
             let one = next(&file, &first);
@@ -500,9 +500,9 @@ mod tests {
             }
             // The admin appends after the block.
             if one != file && file.ends_with(b"\n") {
-                let grown = [one, behind.clone()].concat();
+                let grown = [one, after.clone()].concat();
                 if let Ok(hosts) = Hosts::of(&grown, "f") {
-                    prop_assert_eq!(hosts.with(&[]), [file, behind].concat());
+                    prop_assert_eq!(hosts.with(&[]), [file, after].concat());
                 }
             }
         }

@@ -198,9 +198,9 @@ fn fields_of(line: &str, limit: usize) -> Array {
     let mut rest = line.trim_ascii();
     while !rest.is_empty() {
         let end = rest.find(|char: char| char.is_ascii_whitespace()).filter(|_| fields.len() + 1 < limit);
-        let (field, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        let (field, next) = rest.split_at(end.unwrap_or(rest.len()));
         fields.push(field.into());
-        rest = behind.trim_ascii_start();
+        rest = next.trim_ascii_start();
     }
     fields
 }

@@ -96,7 +96,8 @@ impl Api {
         } else if !found.is_empty() {
             brief(run, &found, width);
         } else if known.is_empty() {
-            let near = nearest(&low, all.iter().map(|function| function.bare()));
+            let last = low.rsplit("::").next().unwrap_or(&low);
+            let near = nearest(last, all.iter().map(|function| function.bare()));
             let near = near
                 .map_or_else(|| "`moyai api` lists all functions".to_owned(), |near| format!("did you mean `{near}`?"));
             return Err(Error::new(format!("no function or topic matches `{word}`"))

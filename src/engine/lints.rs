@@ -401,15 +401,15 @@ fn holes(text: &str) -> impl Iterator<Item = &str> {
 /// Returns the shell variables in a text, as written and by name: `$name`, `${name}`, `$1`, `$@`.
 pub(super) fn dollars(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.match_indices('$').filter_map(|(place, _)| {
-        let behind = &text[place + 1..];
-        let inner = behind.strip_prefix('{').unwrap_or(behind);
+        let after = &text[place + 1..];
+        let inner = after.strip_prefix('{').unwrap_or(after);
         let of_name = |char: char| char.is_alphanumeric() || char == '_';
         let end = if inner.starts_with(['@', '*', '#']) {
             1
         } else {
             inner.find(|char| !of_name(char)).unwrap_or(inner.len())
         };
-        let braces = behind.len() - inner.len();
+        let braces = after.len() - inner.len();
         let whole = end > 0 && (braces == 0 || inner[end..].starts_with('}'));
         whole.then(|| (&text[place..place + 1 + end + 2 * braces], &inner[..end]))
     })

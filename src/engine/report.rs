@@ -39,7 +39,7 @@ impl Report {
 /// Renders an error for people.
 pub fn render(error: &Error, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let behind = |mut part: String, help: &Option<String>| {
+    let after = |mut part: String, help: &Option<String>| {
         if !error.err.trim().is_empty() {
             part = format!("{part}\n  {}", said(error));
         }
@@ -57,9 +57,9 @@ pub fn render(error: &Error, colour: bool) -> String {
         if let Some(place) = error.place.as_ref().filter(|place| !place.path.is_empty()) {
             part = format!("{part}\n --> {}", if place.line == 0 { place.path.clone() } else { place.to_string() });
         }
-        return behind(part, &error.help);
+        return after(part, &error.help);
     }
-    let parts = error.reports.iter().map(|report| behind(report.render(&renderer), &report.help));
+    let parts = error.reports.iter().map(|report| after(report.render(&renderer), &report.help));
     parts.collect::<Vec<_>>().join("\n\n")
 }
 

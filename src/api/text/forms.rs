@@ -63,8 +63,8 @@ pub(super) fn printf(codes: &str, values: &[ImmutableString]) -> Result<String> 
         out.push_str(before);
         let mut left = code;
         let mut part = |of: fn(char) -> bool| {
-            let (part, behind) = left.split_at(left.find(|char| !of(char)).unwrap_or(left.len()));
-            left = behind;
+            let (part, next) = left.split_at(left.find(|char| !of(char)).unwrap_or(left.len()));
+            left = next;
             part
         };
         let flags = part(|char| "-0+".contains(char));
