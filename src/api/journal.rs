@@ -10,7 +10,7 @@ use rhai::{Dynamic, Engine, FnPtr, exported_manifest};
 use serde_json::Value;
 use std::time::Duration;
 
-/// A request that the killed run sent may reach the Docker daemon so much later.
+/// How much later a request of the killed run may reach the Docker daemon.
 const LATE: Duration = Duration::from_secs(1);
 
 /// Registers the namespace.
