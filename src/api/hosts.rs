@@ -6,7 +6,8 @@ mod containers;
 mod names;
 mod update;
 
-use super::{Context, Fallible, file, map};
+use super::{Context, Fallible, map};
+use crate::host::file;
 use crate::run::{Error, Result};
 use containers::Container;
 use names::Line;

@@ -18,7 +18,6 @@ pub mod nearest;
 pub mod nginx;
 pub mod options;
 pub mod parallel;
-pub mod pool;
 pub mod probe;
 pub mod registry;
 pub mod renames;
@@ -28,8 +27,8 @@ pub mod text;
 pub mod time;
 pub mod values;
 
+use crate::host::pool::Pool;
 use crate::run::{Error, Place, Result, Run, lock};
-use pool::Pool;
 use rhai::plugin::ModuleManifest;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, Module, NativeCallContext, Position, Shared};
 use std::any::Any;

@@ -2,9 +2,12 @@
 
 pub mod address;
 pub mod dockerd;
+pub mod file;
 pub mod http;
+pub mod message;
 pub mod nginx;
 pub mod nginxd;
+pub mod pool;
 pub mod probe;
 pub mod registry;
 pub mod resolver;

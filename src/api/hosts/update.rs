@@ -1,9 +1,10 @@
 //! Updates a hosts file: decides what its block should contain, and replaces the file.
 
-use super::super::{docker, file};
+use super::super::docker;
 use super::containers::Container;
 use super::names::{self, Line, Needed, Scope};
 use super::{Entry, HOSTS, Hosts, entries};
+use crate::host::file;
 use crate::host::resolver::{self, Answer};
 use crate::host::routes::Routes;
 use crate::run::{Error, Result, Run};
