@@ -31,6 +31,7 @@ use crate::host::pool::Pool;
 use crate::run::{Error, Place, Result, Run, lock};
 use rhai::plugin::ModuleManifest;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, Module, NativeCallContext, Position, Shared};
+use serde::Serialize;
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -291,6 +292,12 @@ fn namespace(manifests: &[&'static ModuleManifest]) -> Shared<Module> {
 /// Returns a map for a script, with its fields in the documented order.
 pub fn map<const N: usize>(fields: [(&str, Dynamic); N]) -> Map {
     fields.into_iter().map(|(name, value)| (name.into(), value)).collect()
+}
+
+/// Converts plain data for a script: a struct to a map, a list to an array, `None` to `()`.
+pub fn converted<T: Clone + Send + Sync + 'static>(data: &impl Serialize) -> Fallible<T> {
+    let value = rhai::serde::to_dynamic(data)?;
+    Ok(value.try_cast().unwrap_or_else(|| unreachable!("a struct becomes a map, a list an array")))
 }
 
 /// Returns the value, or `()` for `None`.

@@ -6,8 +6,9 @@ mod schedule;
 pub mod versions;
 
 use super::{Common, check, directory};
-use crate::api::{Context, df, hosts, nginx};
+use crate::api::{Context, nginx};
 use crate::engine::{load, values};
+use crate::host::{df, hosts};
 use crate::process::{self, Plan, Stage};
 use crate::run::text::quote;
 use crate::run::{Error, Result, Run, cause, exit};

@@ -1,8 +1,11 @@
 //! The Docker host in plain Rust, without Rhai. The script functions are thin wrappers of this.
 
 pub mod address;
+pub mod df;
+pub mod docker;
 pub mod dockerd;
 pub mod file;
+pub mod hosts;
 pub mod http;
 pub mod message;
 pub mod nginx;

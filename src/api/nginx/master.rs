@@ -1,9 +1,10 @@
 //! The nginx process for scripts: test, reload, start, and whether that is due.
 
-use super::super::{Context, docker, hosts};
+use super::super::Context;
 use crate::host::nginx::config::{self, Config, Directive};
 use crate::host::nginx::{names, sites};
 use crate::host::nginxd::{self, Names, Read, Unit, Worker, workers};
+use crate::host::{docker, hosts};
 use crate::process::{self, Plan, Stage};
 use crate::run::overlay::Found;
 use crate::run::{Error, Result, Run, cause};

@@ -1,10 +1,11 @@
 //! Commands in containers, their output and resource usage, and volumes.
 
-use super::{Context, Fallible, ask, at, checked, inspect_fields, json, near, text};
+use super::{Context, Fallible};
 use crate::api::command::Command;
 use crate::api::text::Lines;
 use crate::api::values::parse_size;
 use crate::api::{map, optional};
+use crate::host::docker::{ask, at, checked, inspect_fields, json, near, text};
 use crate::process::Plan;
 use crate::run::{Error, Result, Run};
 use crate::schedule;
@@ -188,7 +189,7 @@ fn volumes(run: &Run) -> Result<Array> {
 
 /// Commands in containers, their output and resource usage, and volumes.
 #[export_module(manifest)]
-pub mod look {
+pub mod containers {
     /// Returns a command that runs in a container: `docker exec`.
     ///
     /// - `name`: the container's name or id.
