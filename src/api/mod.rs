@@ -74,8 +74,8 @@ pub struct Inner {
     pub http: crate::host::http::Client,
     /// Shared by the queries to image registries.
     pub registries: crate::host::registry::Registries,
-    /// Where nginx has its files, once somebody has needed it.
-    pub nginx: OnceLock<Option<nginx::Layout>>,
+    /// Where nginx has its files.
+    pub nginx: crate::host::nginx::master::Kept,
     end: Mutex<Option<basics::End>>,
     ends: AtomicBool,
     calling: Mutex<Place>,
@@ -105,7 +105,7 @@ impl Context {
             patterns: text::Patterns::default(),
             http: crate::host::http::Client::default(),
             registries: crate::host::registry::Registries::default(),
-            nginx: OnceLock::new(),
+            nginx: crate::host::nginx::master::Kept::new(),
             end: Mutex::default(),
             ends: AtomicBool::new(false),
             calling: Mutex::default(),

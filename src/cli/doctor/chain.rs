@@ -1,18 +1,17 @@
 //! The chain from a container to its site: address, name, block in the hosts file, nginx.
 
 use super::{Finding, Fine, LIMIT, Warn};
-use crate::api::{Context, nginx};
 use crate::host::docker::{self, Container};
 use crate::host::hosts;
+use crate::host::nginx::master::{self, Kept};
 use crate::host::nginx::names::Name;
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Checks each link. If the Docker daemon cannot be reached, another check reports it and this one reports
 /// nothing.
-pub fn checks(run: &Arc<Run>) -> Vec<(&'static str, Finding)> {
+pub fn checks(run: &Run) -> Vec<(&'static str, Finding)> {
     let Ok(containers) = docker::containers(run, true) else { return Vec::new() };
     match docker::engine::elsewhere(run) {
         Ok(None) => {}
@@ -29,8 +28,8 @@ pub fn checks(run: &Arc<Run>) -> Vec<(&'static str, Finding)> {
     rows
 }
 
-fn names(run: &Arc<Run>, containers: &[Container]) -> Result<Vec<(&'static str, Finding)>> {
-    let sites = nginx::needed(&Context::new(run.clone()), &hosts::held())?;
+fn names(run: &Run, containers: &[Container]) -> Result<Vec<(&'static str, Finding)>> {
+    let sites = master::needed(run, &Kept::new(), &hosts::held())?;
     let needed = |one: &Name| hosts::Needed { name: one.name.clone(), listens: one.listens, missing: one.missing };
     let hosts::Check { change, old } = hosts::check(run, containers, sites.iter().map(needed).collect())?;
     let names = match change.skipped.iter().map(|one| format!("{}: {}", one.name, one.reason)).collect::<Vec<_>>() {
