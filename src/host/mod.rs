@@ -15,4 +15,5 @@ pub mod probe;
 pub mod registry;
 pub mod resolver;
 pub mod routes;
+pub mod size;
 pub mod tls;

@@ -11,6 +11,8 @@ pub mod memory;
 mod picked;
 pub mod recipe;
 mod source;
+pub mod stats;
+pub mod volumes;
 
 pub use list::{Container, Image, Mount, Network, containers, images};
 
