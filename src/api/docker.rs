@@ -1,220 +1,24 @@
-//! `docker`: containers and images, through the docker command line.
-//!
-//! Output is matched by ID, never by position. A list costs at most two processes, however many containers there are.
-//! In a run for an event it comes from the daemon's socket. moyai reads only fields that Docker has had from 1.9 to 29.
+//! `docker`: containers and images.
 
-pub mod engine;
-mod labels;
-mod list;
-mod look;
-mod memory;
-mod picked;
-mod recipe;
-mod source;
+mod containers;
 
-pub use list::containers;
-pub use look::{EXEC, LOGS, refuse_of};
+pub use containers::{EXEC, LOGS, refuse_of};
 
-use super::{Context, Fallible, from_json, map, optional};
-use crate::process::{self, Outcome, Plan};
-use crate::run::text::quote;
-use crate::run::{Error, Kind, Options, Result, Run, exit};
-use crate::store::lock;
+use super::{Context, Fallible, converted, from_json, optional, to_json};
+use crate::host::docker::commit::{Commit, commit as make, label};
+use crate::host::docker::engine::Engine as Daemon;
+use crate::host::docker::{self as plain, Container, labels, memory, recipe};
+use crate::process::Plan;
+use crate::run::{Error, Result};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 use serde_json::Value;
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
 
 /// Registers the namespace.
 pub fn register(engine: &mut Engine) {
-    let manifests = [exported_manifest!(docker), exported_manifest!(look::look)];
+    let manifests = [exported_manifest!(docker), exported_manifest!(containers::containers)];
     engine.register_static_module("docker", super::namespace(&manifests));
-}
-
-/// How many ids one command line takes: 65 KiB of the 128 KiB that any Linux allows.
-const IDS: usize = 1000;
-/// How long an interrupted commit may keep its container paused.
-const FINISH: Duration = Duration::from_secs(60);
-
-/// Makes the daemon count the bytes of each file that a container has written.
-const SIZE: &str = "--size";
-/// How long it may count. There may be millions of files.
-const COUNT: Duration = Duration::from_secs(30 * 60);
-
-/// Runs a docker command and checks its status. The error has docker's own message.
-fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
-    let explained = |error| explain(&run.output.mask(&plan.line()), error);
-    let outcome = process::attempt(run, plan).map_err(|error| timed_out(run, plan, error))?;
-    process::judge(run, plan, &outcome).map_err(explained)?;
-    Ok(outcome)
-}
-
-/// Rewords the error of a docker command that timed out like all other errors of docker.
-fn timed_out(run: &Run, plan: &Plan, error: Error) -> Error {
-    let ours = error.exit == exit::TIMED_OUT && run.cancel.cause().is_none();
-    if ours { explain(&run.output.mask(&plan.line()), error) } else { error }
-}
-
-/// Runs a read-only docker command. A status of 1 can mean that some of many objects do not exist.
-fn ask<S: AsRef<str>>(run: &Run, words: impl IntoIterator<Item = S>, some_may_lack: bool) -> Result<Outcome> {
-    let mut plan = Plan::read(["docker"]);
-    // Over ssh the client can ask for a password.
-    plan.question = engine::socket().is_some();
-    plan.stages[0].argv.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
-    plan.timeout = plan.stages[0].argv.iter().any(|word| word == SIZE).then_some(COUNT);
-    let outcome = process::attempt(run, &plan).map_err(|error| timed_out(run, &plan, error))?;
-    if some_may_lack && outcome.code() == 1 && only_missing(&outcome.err_text()) {
-        return Ok(outcome);
-    }
-    process::judge(run, &plan, &outcome).map_err(|error| explain(&run.output.mask(&plan.line()), error))?;
-    Ok(outcome)
-}
-
-/// Returns the lines of standard error that say what is wrong, without docker's prefixes.
-fn words(err: &str) -> Vec<&str> {
-    let noise = |line: &&str| {
-        !line.is_empty()
-            && !line.starts_with("WARNING: Error loading config file")
-            && !line.starts_with("See 'docker ")
-            && !line.starts_with("Error: failed to start containers:")
-    };
-    let bare = |line| ["Error response from daemon: ", "Error: "].iter().fold(line, strip);
-    err.lines().map(str::trim).filter(noise).map(bare).collect()
-}
-
-fn strip<'a>(line: &'a str, prefix: &&str) -> &'a str {
-    line.strip_prefix(prefix).unwrap_or(line)
-}
-
-/// Returns whether the only error is that objects do not exist (any more).
-fn only_missing(err: &str) -> bool {
-    let words = words(err);
-    !words.is_empty() && words.iter().all(|line| is_missing(line))
-}
-
-fn is_missing(line: &str) -> bool {
-    let line = line.to_lowercase();
-    line.starts_with("no such") || line.contains(": no such") || line.ends_with(" not found")
-}
-
-/// Returns the message and help for a failed docker command.
-fn explain(line: &str, error: Error) -> Error {
-    let says = |what: &str| error.err.contains(what);
-    let ssh = error.err.split_once("command [ssh ").and_then(|(_, rest)| rest.split_once("stderr="));
-    let far = ssh.is_some() || error.err.split("://").next().is_some_and(|before| before.ends_with("tcp"));
-    let (message, help) = if error.exit == exit::TIMED_OUT {
-        (
-            error.message.replace("took longer", "got no answer from the Docker daemon for longer"),
-            "systemctl status docker",
-        )
-    } else if says("permission denied while trying to connect") || says("docker.sock: connect: permission denied") {
-        let help = "run it as root, or as a member of the group `docker`, which is as powerful as root";
-        ("reach the Docker daemon: no permission on its socket".to_owned(), help)
-    } else if says("Cannot connect to the Docker daemon") || says("error during connect") {
-        let cause = words(ssh.map_or(&*error.err, |(_, said)| said)).join("; ");
-        let help = if far { "see `docker context ls` and $DOCKER_HOST" } else { "systemctl start docker" };
-        (format!("reach the Docker daemon: {cause}"), help)
-    } else if says("client version") && (says("is too old") || says("is too new")) {
-        // See moby, daemon/server/middleware/version.go. A client uses the daemon's version unless a version is set.
-        let help = "unset $DOCKER_API_VERSION, or install a docker client of the daemon's release";
-        (format!("speak with the Docker daemon: {}", words(&error.err).join("; ")), help)
-    } else if says("unable to resolve docker endpoint: context ") {
-        let name = error.err.split('"').nth(1).unwrap_or_default();
-        (format!("there is no Docker context `{name}`"), "`docker context ls` shows them")
-    } else if words(&error.err).is_empty() {
-        return error;
-    } else {
-        (format!("`{line}`: {}", words(&error.err).join("; ")), "")
-    };
-    let help = (!help.is_empty()).then(|| help.to_owned());
-    let kind = if only_missing(&error.err) { Kind::NotFound } else { error.kind };
-    Error { kind, message, help, err: String::new(), ..error }
-}
-
-/// Adds the name of the container that was probably meant to an error about a missing one.
-fn near(run: &Run, name: &str, error: Error) -> Error {
-    if error.help.is_some() || error.kind != Kind::NotFound {
-        return error;
-    }
-    let names = ask(run, ["ps", "--all", "--format", "{{.Names}}"], false).map(|outcome| outcome.text());
-    let names = names.unwrap_or_default();
-    let distance = |other: &&str| strsim::damerau_levenshtein(name, other);
-    match names.lines().min_by_key(distance).filter(|other| distance(other) <= 1 + name.len() / 4) {
-        Some(other) => error.help(format!("did you mean `{other}`?")),
-        None => error.help("`docker ps --all` lists the containers"),
-    }
-}
-
-/// Parses JSON that a docker command printed.
-fn json(what: &str, text: &[u8]) -> Result<Value> {
-    serde_json::from_slice(text).map_err(|error| unread(what, &error))
-}
-
-fn unread(what: &str, cause: &dyn std::fmt::Display) -> Error {
-    Error::new(format!("read the output of `docker {what}`: {cause}"))
-}
-
-/// Inspects objects with as few calls as the length of a command line allows. Leaves out what does not exist.
-fn inspect(run: &Run, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> {
-    inspect_fields(run, list::READ, verb, things)
-}
-
-/// Like [`inspect`], with only these names. No names means everything.
-fn inspect_fields(run: &Run, names: picked::Names, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> {
-    let mut found = Vec::new();
-    for things in things.chunks(IDS) {
-        let outcome = ask(run, verb.iter().chain(things), true)?;
-        match picked::picked(names, &outcome.out) {
-            Ok(Value::Array(list)) => found.extend(list),
-            Ok(_) => return Err(unread(&verb.join(" "), &"it is not an array")),
-            Err(error) => return Err(unread(&verb.join(" "), &error)),
-        }
-    }
-    Ok(found)
-}
-
-/// Returns the value at a path of a JSON value. `Value::pointer` would copy each name of the path.
-fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('/').skip(1).try_fold(value, |value, name| value.get(name))
-}
-
-/// Returns the text at a path of a JSON value, or `""`.
-fn text<'a>(value: &'a Value, path: &str) -> &'a str {
-    at(value, path).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// Returns the elements of the list at a path of a JSON value, or nothing.
-fn list_at<'a>(value: &'a Value, path: &str) -> impl Iterator<Item = &'a Value> {
-    at(value, path).and_then(Value::as_array).into_iter().flatten()
-}
-
-/// Refuses a name that docker would take for an option.
-fn checked<'a>(what: &str, name: &'a str) -> Result<&'a str> {
-    if name.is_empty() || name.starts_with('-') || name.contains('\0') {
-        return Err(Error::new(format!("{what} `{name}`: this is not a valid name")));
-    }
-    Ok(name)
-}
-
-/// Locks a container for a change. A dry run locks nothing.
-fn hold(run: &Run, name: &str) -> Result<lock::Guard> {
-    lock::hold(run, &format!("container/{name}"))
-}
-
-/// Changes one container: `docker VERB NAME`.
-fn change(context: &Context, verb: &str, name: &str) -> Result<()> {
-    let run = &context.run;
-    let name = checked(verb, name)?;
-    let _held = hold(run, name)?;
-    call(run, &Plan::change(["docker", verb, name])).map_err(|error| near(run, name, error))?;
-    Ok(())
-}
-
-/// The options of a commit.
-#[derive(Debug)]
-struct Commit {
-    changes: Vec<String>,
-    pause: bool,
 }
 
 /// The options of `docker::commit`.
@@ -225,145 +29,56 @@ pub const COMMIT: [&str; 2] = ["labels", "pause"];
 /// # Errors
 /// With the option and the type that it must have.
 pub fn refuse(_: &str, options: &Map) -> Result<()> {
-    Commit::read(options).map(drop)
+    options_of(options).map(drop)
 }
 
-impl Commit {
-    fn read(options: &Map) -> Result<Self> {
-        let mut commit = Self { changes: Vec::new(), pause: true };
-        for (name, value) in options {
-            let wrong = |wanted: &str| Error::new(format!("commit: `{name}` is {wanted}, not `{}`", value.type_name()));
-            match name.as_str() {
-                "labels" => {
-                    let labels = value.read_lock::<Map>().ok_or_else(|| wrong("a map"))?;
-                    commit.changes =
-                        labels.iter().map(|(name, value)| label(name, &value.to_string())).collect::<Result<_>>()?;
-                }
-                "pause" => commit.pause = value.as_bool().map_err(|_| wrong("true or false"))?,
-                _ => {
-                    let error = Error::new(format!("commit: there is no option `{name}`"));
-                    return Err(error.help(format!("there are {}", COMMIT.join(", "))));
-                }
+fn options_of(options: &Map) -> Result<Commit> {
+    let mut commit = Commit { changes: Vec::new(), pause: true };
+    for (name, value) in options {
+        let wrong = |wanted: &str| Error::new(format!("commit: `{name}` is {wanted}, not `{}`", value.type_name()));
+        match name.as_str() {
+            "labels" => {
+                let labels = value.read_lock::<Map>().ok_or_else(|| wrong("a map"))?;
+                commit.changes =
+                    labels.iter().map(|(name, value)| label(name, &value.to_string())).collect::<Result<_>>()?;
+            }
+            "pause" => commit.pause = value.as_bool().map_err(|_| wrong("true or false"))?,
+            _ => {
+                let error = Error::new(format!("commit: there is no option `{name}`"));
+                return Err(error.help(format!("there are {}", COMMIT.join(", "))));
             }
         }
-        Ok(commit)
     }
+    Ok(commit)
 }
 
-/// Returns whether a character cannot be in the name of a LABEL instruction.
-fn odd_in_label(char: char) -> bool {
-    char.is_whitespace() || char.is_control() || "\"'\\$=".contains(char)
+fn commit(call: &NativeCallContext<'_>, name: &str, reference: &str, options: &Map) -> Fallible<Map> {
+    converted(&make(&Context::of(call).run, name, reference, &options_of(options)?)?)
 }
 
-/// Returns a LABEL instruction as the daemon's Dockerfile parser reads it: in double quotes, a backslash escapes
-/// itself, the quote and the dollar. A newline ends the instruction.
-fn label(name: &str, value: &str) -> Result<String> {
-    if name.is_empty() || name.contains(odd_in_label) {
-        return Err(Error::new(format!("commit: `{name}` is not a valid label name")));
-    }
-    if value.contains(['\n', '\r', '\0']) {
-        return Err(Error::new(format!(
-            "commit: the label `{name}` has more than one line, which docker does not accept"
-        )));
-    }
-    let mut quoted = String::new();
-    for char in value.chars() {
-        if "\"\\$".contains(char) {
-            quoted.push('\\');
-        }
-        quoted.push(char);
-    }
-    Ok(format!("LABEL {name}=\"{quoted}\""))
+/// Reads what `docker::remember` needs of a container.
+fn seen(value: &Dynamic) -> Result<Container> {
+    let odd = || Error::new("remember the running containers: pass the result of `docker::ps_all()`");
+    let map = value.read_lock::<Map>().ok_or_else(odd)?;
+    let text = |field: &str| map.get(field).and_then(|value| value.clone().into_string().ok()).ok_or_else(odd);
+    let number = |field: &str| map.get(field).and_then(|value| value.as_int().ok());
+    Ok(Container {
+        id: text("id")?,
+        name: text("name")?,
+        state: text("state")?,
+        exit_code: number("exit_code"),
+        started: number("started"),
+        ..Container::default()
+    })
 }
 
-/// Commits a container, and checks that the reference names the new image.
-fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> {
-    let (name, reference) = (checked("commit", name)?, checked("commit to", reference)?);
-    let options = Commit::read(options)?;
-    let _held = hold(run, name)?;
-    // With a tag it cannot be taken for a container.
-    let tagged = match list::repository(reference, "") {
-        (_, tag) if tag == "latest" && !reference.ends_with(":latest") => format!("{reference}:latest"),
-        _ => reference.to_owned(),
-    };
-    let before = inspect(run, &["inspect"], &[name, &tagged])?;
-    let replaced = before.iter().find(|found| found.get("State").is_none()).map(|image| text(image, "/Id").to_owned());
-    let Some(container) = before.iter().find(|found| found.get("State").is_some()) else {
-        return Err(near(run, name, Error::not_found(format!("commit `{name}`: No such container"))));
-    };
-
-    let mut words = vec!["docker", "commit"];
-    if !options.pause {
-        words.push(no_pause(run)?);
-    }
-    // A label cannot be removed, only emptied. The caller's labels come last and win.
-    let identities = labels::identities(container).map(|name| label(name, "")).collect::<Result<Vec<_>>>()?;
-    words.extend(identities.iter().chain(&options.changes).flat_map(|change| ["--change", change]));
-    words.extend([name, reference]);
-    let outcome = match call(run, &Plan::change(words)) {
-        Err(error) => {
-            // The daemon finishes the commit without its client.
-            if run.cancel.cause().is_some() && at(container, "/State/Paused") != Some(&Value::Bool(true)) {
-                settle(run, text(container, "/Id"), name);
-            }
-            return Err(error);
-        }
-        Ok(outcome) => outcome,
-    };
-    let id = if outcome.planned {
-        let id = format!("<image of {reference}>");
-        run.plan_value(&id, format!("docker image inspect -f '{{{{.Id}}}}' {}", quote(reference)));
-        id
-    } else {
-        let id = outcome.text().trim().to_owned();
-        let after = inspect(run, &["image", "inspect"], &[&tagged])?;
-        let now = after.first().map(|image| text(image, "/Id")).unwrap_or_default();
-        if id.is_empty() || now != id {
-            return Err(Error::new(format!("commit `{name}`: it made `{id}`, but `{reference}` is `{now}`"))
-                .help("another program uses this reference at the same time"));
-        }
-        id
-    };
-    let replaced = replaced.filter(|old| *old != id);
-    Ok(map([("id", id.into()), ("ref", reference.into()), ("replaced", optional(replaced))]))
+fn texts(map: &Map) -> BTreeMap<String, String> {
+    map.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
-/// Returns the option that tells this client not to pause. CLI 29 has `--no-pause` and warns about the old option.
-fn no_pause(run: &Run) -> Result<&'static str> {
-    let mut plan = Plan::read(["docker", "commit", "--help"]);
-    plan.reads = true;
-    Ok(if call(run, &plan)?.text().contains("--no-pause") { "--no-pause" } else { "--pause=false" })
-}
-
-/// Waits after a commit whose client was ended until the daemon has unpaused the container.
-fn settle(run: &Run, id: &str, name: &str) {
-    // The run itself is cancelled and cannot start anything.
-    let options = Options { dry_run: false, at: None, timeout: Some(2 * FINISH), ..run.options.clone() };
-    let Ok(after) = run.beside(options) else { return };
-    let begun = Instant::now();
-    let paused = || {
-        let found = inspect(&after, &["container", "inspect"], &[id]).unwrap_or_default();
-        found.first().and_then(|full| at(full, "/State/Paused")).and_then(Value::as_bool).unwrap_or(false)
-    };
-    // A commit that has just begun may not have paused it yet.
-    std::thread::sleep(Duration::from_millis(100));
-    let mut reported = false;
-    while paused() {
-        if begun.elapsed() > FINISH {
-            run.output.note(&format!("warning: `{name}` was still paused by its commit after {} s", FINISH.as_secs()));
-            if let Err(error) = call(&after, &Plan::change(["docker", "unpause", id])) {
-                run.output.note(&format!("warning: {error}"));
-            }
-            return;
-        }
-        if !reported {
-            run.output.note(&format!(
-                "waiting for the Docker daemon to finish the commit of `{name}`: it cannot be cancelled"
-            ));
-            reported = true;
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
+/// Converts what `docker::inspect` returned back.
+fn value(map: Map) -> Result<Value> {
+    plain::json("container inspect", to_json(&map.into())?.as_bytes())
 }
 
 /// Containers and images.
@@ -392,7 +107,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn ps(call: NativeCallContext) -> Fallible<Array> {
-        Ok(containers(&Context::of(&call).run, false)?)
+        converted(&plain::containers(&Context::of(&call).run, false)?)
     }
 
     /// Returns every container, also stopped ones: `docker ps --all`.
@@ -406,7 +121,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn ps_all(call: NativeCallContext) -> Fallible<Array> {
-        Ok(containers(&Context::of(&call).run, true)?)
+        converted(&plain::containers(&Context::of(&call).run, true)?)
     }
 
     /// Remembers which containers are up, for `docker::remembered`. It changes the state only if something is new.
@@ -424,6 +139,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn remember(call: NativeCallContext, containers: Array) -> Fallible<()> {
+        let containers = containers.iter().map(seen).collect::<Result<Vec<_>>>()?;
         Ok(memory::remember(&Context::of(&call).run, &containers)?)
     }
 
@@ -456,10 +172,8 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn inspect(call: NativeCallContext, name: &str) -> Fallible<Dynamic> {
-        let run = &Context::of(&call).run;
-        let name = checked("inspect", name)?;
-        let outcome = ask(run, ["container", "inspect", name], false).map_err(|error| near(run, name, error))?;
-        let list = from_json(&outcome.out)?.try_cast::<Array>().unwrap_or_default();
+        let found = plain::inspected(&Context::of(&call).run, "inspect", name)?;
+        let list = from_json(&found)?.try_cast::<Array>().unwrap_or_default();
         let first = list.into_iter().next();
         Ok(first.ok_or_else(|| Error::new(format!("inspect `{name}`: docker printed nothing")))?)
     }
@@ -487,7 +201,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn recipe(call: NativeCallContext, name: &str) -> Fallible<Map> {
-        Ok(recipe::recipe(&Context::of(&call).run, name, None, &Map::new())?)
+        converted(&recipe::recipe(&Context::of(&call).run, name, None, BTreeMap::new())?)
     }
 
     /// Returns the arguments of `docker create` that recreate a container from another image.
@@ -505,7 +219,7 @@ mod docker {
     /// ```
     #[rhai_fn(name = "recipe", return_raw)]
     pub fn recipe_from(call: NativeCallContext, name: &str, image: &str) -> Fallible<Map> {
-        Ok(recipe::recipe(&Context::of(&call).run, name, Some(image), &Map::new())?)
+        converted(&recipe::recipe(&Context::of(&call).run, name, Some(image), BTreeMap::new())?)
     }
 
     /// Returns the arguments of `docker create` that recreate a container from another image, with other volumes.
@@ -520,7 +234,7 @@ mod docker {
     /// ```
     #[rhai_fn(name = "recipe", return_raw)]
     pub fn recipe_with(call: NativeCallContext, name: &str, image: &str, sources: Map) -> Fallible<Map> {
-        Ok(recipe::recipe(&Context::of(&call).run, name, Some(image), &sources)?)
+        converted(&recipe::recipe(&Context::of(&call).run, name, Some(image), texts(&sources))?)
     }
 
     /// Returns the arguments of `docker create` that recreate a container that is gone.
@@ -536,7 +250,8 @@ mod docker {
     /// ```
     #[rhai_fn(name = "recipe", return_raw)]
     pub fn recipe_recorded(call: NativeCallContext, found: Map, base: Map, image: &str, sources: Map) -> Fallible<Map> {
-        Ok(recipe::recorded(&Context::of(&call).run, &found, &base, image, &sources)?)
+        let (found, base) = (value(found)?, value(base)?);
+        converted(&recipe::recorded(&Context::of(&call).run, &found, base, image, texts(&sources))?)
     }
 
     /// Returns how much containers have written into their own files, which a commit copies. The daemon counts it file
@@ -554,11 +269,7 @@ mod docker {
     #[rhai_fn(return_raw)]
     pub fn sizes(call: NativeCallContext, names: Array) -> Fallible<Map> {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let names = names.iter().map(|name| checked("sizes", name)).collect::<Result<Vec<_>>>()?;
-        let found = super::inspect(&Context::of(&call).run, &["container", "inspect", SIZE], &names)?;
-        let size = |full: &Value| at(full, "/SizeRw").and_then(Value::as_i64).unwrap_or_default();
-        let name = |full: &Value| text(full, "/Name").trim_start_matches('/').into();
-        Ok(found.iter().map(|full| (name(full), size(full).into())).collect())
+        converted(&plain::sizes(&Context::of(&call).run, &names)?)
     }
 
     /// Returns the images, one entry for each name of an image.
@@ -574,7 +285,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn images(call: NativeCallContext) -> Fallible<Array> {
-        Ok(list::images(&Context::of(&call).run)?)
+        converted(&plain::images(&Context::of(&call).run)?)
     }
 
     /// Returns facts about the Docker daemon.
@@ -591,14 +302,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn info(call: NativeCallContext) -> Fallible<Map> {
-        let engine = super::engine::Engine::ask(&Context::of(&call).run)?;
-        Ok(map([
-            ("version", engine.version.into()),
-            ("root", engine.root.into()),
-            ("host", engine.host.into()),
-            ("containerd", engine.containerd.into()),
-            ("remote", engine.remote.into()),
-        ]))
+        converted(&Daemon::ask(&Context::of(&call).run)?)
     }
 
     /// Starts a container.
@@ -613,7 +317,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn start(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(change(&Context::of(&call), "start", name)?)
+        Ok(plain::change(&Context::of(&call).run, "start", name)?)
     }
 
     /// Stops a container: TERM, then KILL after ten seconds or the container's own limit.
@@ -627,7 +331,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn stop(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(change(&Context::of(&call), "stop", name)?)
+        Ok(plain::change(&Context::of(&call).run, "stop", name)?)
     }
 
     /// Stops and starts a container.
@@ -641,7 +345,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn restart(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(change(&Context::of(&call), "restart", name)?)
+        Ok(plain::change(&Context::of(&call).run, "restart", name)?)
     }
 
     /// Pauses a container.
@@ -655,7 +359,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn pause(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(change(&Context::of(&call), "pause", name)?)
+        Ok(plain::change(&Context::of(&call).run, "pause", name)?)
     }
 
     /// Unpauses a container.
@@ -669,7 +373,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn unpause(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(change(&Context::of(&call), "unpause", name)?)
+        Ok(plain::change(&Context::of(&call).run, "unpause", name)?)
     }
 
     /// Removes a stopped container. Its volumes stay.
@@ -683,7 +387,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn rm(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(change(&Context::of(&call), "rm", name)?)
+        Ok(plain::change(&Context::of(&call).run, "rm", name)?)
     }
 
     /// Removes an image, or one of its names.
@@ -697,7 +401,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn rmi(call: NativeCallContext, name: &str) -> Fallible<()> {
-        super::call(&Context::of(&call).run, &Plan::change(["docker", "rmi", checked("rmi", name)?]))?;
+        plain::call(&Context::of(&call).run, &Plan::change(["docker", "rmi", plain::checked("rmi", name)?]))?;
         Ok(())
     }
 
@@ -717,7 +421,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn commit(call: NativeCallContext, name: &str, reference: &str) -> Fallible<Map> {
-        Ok(super::commit(&Context::of(&call).run, name, reference, &Map::new())?)
+        super::commit(&call, name, reference, &Map::new())
     }
 
     /// Returns whether another program counts a container with this label as its own, such as
@@ -745,50 +449,6 @@ mod docker {
     /// ```
     #[rhai_fn(name = "commit", return_raw)]
     pub fn commit_with(call: NativeCallContext, name: &str, reference: &str, options: Map) -> Fallible<Map> {
-        Ok(super::commit(&Context::of(&call).run, name, reference, &options)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_repository_is_cut_behind_the_registrys_port_and_a_bare_id_has_none() {
-        let id = "sha256:b4d15171cd3bb827aef1e3e3cb58b34cd9341a4e2cacd0e6a9fc239f80d462d0";
-        for (image, name, tag) in [
-            ("nginx", "nginx", "latest"),
-            ("mnagaku/blog:Mon", "mnagaku/blog", "Mon"),
-            ("host:5000/x", "host:5000/x", "latest"),
-            ("host:5000/x:1", "host:5000/x", "1"),
-            ("x@sha256:12ab", "x", ""),
-            ("host:5000/x:1@sha256:12ab", "host:5000/x", "1"),
-            (id, "", ""),
-            ("b4d15171cd3b", "", ""),
-            ("cafe", "cafe", "latest"),
-            ("b4d15171cd3b:Mon", "b4d15171cd3b", "Mon"),
-            ("", "", ""),
-        ] {
-            assert_eq!(list::repository(image, id), (name.to_owned(), tag.to_owned()), "{image}");
-        }
-    }
-
-    #[test]
-    fn an_engine_that_hangs_is_named_and_not_the_time_out_of_a_literal() {
-        let run = Run::new(Options::default()).unwrap();
-        let plan = Plan::read(["sleep", "9"]).timeout(Duration::from_millis(50));
-        let error = call(&run, &plan).unwrap_err();
-        assert!(error.message.contains("got no answer from the Docker daemon for longer than 0.05 s"), "{error}");
-        assert_eq!((error.help.as_deref(), error.exit), (Some("systemctl status docker"), exit::TIMED_OUT));
-    }
-
-    #[test]
-    fn only_what_is_not_there_is_no_failure_of_an_inspect() {
-        assert!(only_missing("Error: No such object: a\nError response from daemon: network b not found\n"));
-        assert!(only_missing(
-            "WARNING: Error loading config file: x: no permission\nError response from daemon: get z: no such volume\n"
-        ));
-        assert!(!only_missing("Error: No such object: a\nCannot connect to the Docker daemon at unix:///x.\n"));
-        assert!(!only_missing(""));
+        super::commit(&call, name, reference, &options)
     }
 }

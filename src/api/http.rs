@@ -78,7 +78,7 @@ fn hide(run: &Run, request: &Request) {
 
 impl Call {
     fn new(method: &str) -> Self {
-        Self { options: Options::new(method), reads: false, workers: super::pool::WORKERS }
+        Self { options: Options::new(method), reads: false, workers: crate::host::pool::WORKERS }
     }
 
     fn request(self, url: &str) -> Ready {

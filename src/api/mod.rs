@@ -18,7 +18,6 @@ pub mod nearest;
 pub mod nginx;
 pub mod options;
 pub mod parallel;
-pub mod pool;
 pub mod probe;
 pub mod registry;
 pub mod renames;
@@ -28,10 +27,11 @@ pub mod text;
 pub mod time;
 pub mod values;
 
+use crate::host::pool::Pool;
 use crate::run::{Error, Place, Result, Run, lock};
-use pool::Pool;
 use rhai::plugin::ModuleManifest;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, Module, NativeCallContext, Position, Shared};
+use serde::Serialize;
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -74,8 +74,8 @@ pub struct Inner {
     pub http: crate::host::http::Client,
     /// Shared by the queries to image registries.
     pub registries: crate::host::registry::Registries,
-    /// Where nginx has its files, once somebody has needed it.
-    pub nginx: OnceLock<Option<nginx::Layout>>,
+    /// Where nginx has its files.
+    pub nginx: crate::host::nginx::master::Kept,
     end: Mutex<Option<basics::End>>,
     ends: AtomicBool,
     calling: Mutex<Place>,
@@ -105,7 +105,7 @@ impl Context {
             patterns: text::Patterns::default(),
             http: crate::host::http::Client::default(),
             registries: crate::host::registry::Registries::default(),
-            nginx: OnceLock::new(),
+            nginx: crate::host::nginx::master::Kept::new(),
             end: Mutex::default(),
             ends: AtomicBool::new(false),
             calling: Mutex::default(),
@@ -292,6 +292,12 @@ fn namespace(manifests: &[&'static ModuleManifest]) -> Shared<Module> {
 /// Returns a map for a script, with its fields in the documented order.
 pub fn map<const N: usize>(fields: [(&str, Dynamic); N]) -> Map {
     fields.into_iter().map(|(name, value)| (name.into(), value)).collect()
+}
+
+/// Converts plain data for a script: a struct to a map, a list to an array, `None` to `()`.
+pub fn converted<T: Clone + Send + Sync + 'static>(data: &impl Serialize) -> Fallible<T> {
+    let value = rhai::serde::to_dynamic(data)?;
+    Ok(value.try_cast().unwrap_or_else(|| unreachable!("a struct becomes a map, a list an array")))
 }
 
 /// Returns the value, or `()` for `None`.

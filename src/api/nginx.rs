@@ -1,14 +1,11 @@
 //! `nginx`: this host's nginx: test, verified reload, and the upstreams in its configuration.
 
-mod master;
-
 use super::{Context, Fallible, map, optional};
 use crate::host::nginx::config::{self, Config, Directive};
+use crate::host::nginx::master::{self, Layout, News, Tested};
 use crate::host::nginx::sites::{self, Listen, Server, Site};
 use crate::host::nginx::{choose, names, route, write};
 use crate::host::nginxd::Unit;
-pub use master::{Layout, News, is_older, is_outdated, is_running, needed, said};
-use master::{Tested, is_installed};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 use std::path::{Path, PathBuf};
@@ -32,7 +29,9 @@ fn outdated(call: &NativeCallContext<'_>, lines: &Array, containers: &Array) -> 
         all.flatten().collect::<Vec<_>>()
     });
     let news = News { lines, starts: starts.collect() };
-    Ok(context.run.query("nginx::outdated", Some(false), || is_outdated(&context, &news, true))?)
+    Ok(context
+        .run
+        .query("nginx::outdated", Some(false), || master::is_outdated(&context.run, &context.nginx, &news, true))?)
 }
 
 fn number(value: usize) -> Dynamic {
@@ -164,7 +163,7 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn installed(call: NativeCallContext) -> Fallible<bool> {
-        Ok(Context::of(&call).run.query("nginx::installed", Some(false), || Ok(is_installed()))?)
+        Ok(Context::of(&call).run.query("nginx::installed", Some(false), || Ok(master::is_installed()))?)
     }
 
     /// Returns whether nginx runs: the process in its pid file exists and is nginx's master.
@@ -179,7 +178,7 @@ mod nginx {
     #[rhai_fn(return_raw)]
     pub fn running(call: NativeCallContext) -> Fallible<bool> {
         let context = Context::of(&call);
-        Ok(context.run.query("nginx::running", Some(true), || is_running(&context))?)
+        Ok(context.run.query("nginx::running", Some(true), || master::is_running(&context.run, &context.nginx))?)
     }
 
     /// Reloads nginx, which also makes it resolve all names again. Starts nginx if it is down, through systemd if that
@@ -196,7 +195,10 @@ mod nginx {
     #[rhai_fn(return_raw)]
     pub fn reload(call: NativeCallContext) -> Fallible<()> {
         let context = Context::of(&call);
-        Ok(context.run.change_in_steps(|| "nginx -t && nginx -s reload".into(), || super::master::reload(&context))?)
+        Ok(context.run.change_in_steps(
+            || "nginx -t && nginx -s reload".into(),
+            || master::reload(&context.run, &context.nginx),
+        )?)
     }
 
     /// Returns why nginx is down on purpose. moyai does not start it then.
@@ -216,10 +218,10 @@ mod nginx {
     pub fn stopped(call: NativeCallContext) -> Fallible<Dynamic> {
         let context = Context::of(&call);
         let real = || {
-            let Some(layout) = Layout::of(&context)? else { return Ok(None) };
+            let Some(layout) = Layout::of(&context.run, &context.nginx)? else { return Ok(None) };
             let config = config::read(&layout.conf).unwrap_or_default();
             let unit = if layout.master(&config).is_none() { Unit::query(&context.run)? } else { None };
-            super::master::stopped(&context.run, layout, &config, unit.as_ref())
+            master::stopped(&context.run, layout, &config, unit.as_ref())
         };
         let why = context.run.query("nginx::stopped", Some(None), real)?;
         Ok(optional(why.map(|why| format!("nginx is down and stays down: {why}"))))
@@ -281,7 +283,9 @@ mod nginx {
     #[rhai_fn(return_raw)]
     pub fn older_than(call: NativeCallContext, path: &str) -> Fallible<bool> {
         let context = Context::of(&call);
-        Ok(context.run.query(&format!("nginx::older_than {path}"), Some(false), || is_older(&context, path))?)
+        Ok(context.run.query(&format!("nginx::older_than {path}"), Some(false), || {
+            master::is_older(&context.run, &context.nginx, path)
+        })?)
     }
 
     /// Returns the names that nginx passes requests to, read from its configuration. nginx need not accept the
@@ -303,7 +307,7 @@ mod nginx {
     pub fn sites(call: NativeCallContext) -> Fallible<Array> {
         let context = Context::of(&call);
         let real = || {
-            let config = Config::read(&Layout::need(&context)?.conf)?;
+            let config = Config::read(&Layout::need(&context.run, &context.nginx)?.conf)?;
             Ok(sites::Map::of(&config).all().iter().map(row).collect::<Array>())
         };
         Ok(context.run.query("nginx::sites", None, real)?)
@@ -330,7 +334,7 @@ mod nginx {
         let context = Context::of(&call);
         let asked = format!("nginx::names {}", super::super::to_json(&held.clone().into())?);
         let real = || {
-            Layout::need(&context)?;
+            Layout::need(&context.run, &context.nginx)?;
             let held: Vec<String> = held.iter().map(ToString::to_string).collect();
             let row = |one: &names::Name| {
                 Dynamic::from(map([
@@ -342,7 +346,7 @@ mod nginx {
                     ("line", number(one.line)),
                 ]))
             };
-            let rows: Array = needed(&context, &held)?.iter().map(row).collect();
+            let rows: Array = master::needed(&context.run, &context.nginx, &held)?.iter().map(row).collect();
             Ok(rows)
         };
         Ok(context.run.query(&asked, None, real)?)
@@ -367,7 +371,7 @@ mod nginx {
     pub fn servers(call: NativeCallContext) -> Fallible<Array> {
         let context = Context::of(&call);
         let real = || {
-            let config = Config::read(&Layout::need(&context)?.conf)?;
+            let config = Config::read(&Layout::need(&context.run, &context.nginx)?.conf)?;
             let all = sites::Map::of(&config);
             Ok(all.servers.iter().map(|one| server(&all, one)).collect::<Array>())
         };
@@ -396,7 +400,7 @@ mod nginx {
         let context = Context::of(&call);
         let asked = format!("nginx::sites_of {}", super::super::to_json(&urls.clone().into())?);
         let real = || {
-            let config = Config::read(&Layout::need(&context)?.conf)?;
+            let config = Config::read(&Layout::need(&context.run, &context.nginx)?.conf)?;
             let all = sites::Map::of(&config);
             let of = |url: Dynamic| {
                 let url = url::Url::parse(&url.to_string()).ok();
@@ -426,7 +430,7 @@ mod nginx {
     pub fn place(call: NativeCallContext, name: &str) -> Fallible<Dynamic> {
         let context = Context::of(&call);
         let real = || {
-            let layout = Layout::need(&context)?;
+            let layout = Layout::need(&context.run, &context.nginx)?;
             let dir = layout.conf.parent().unwrap_or(Path::new("/"));
             let (file, link) = write::place(&Config::read(&layout.conf)?, dir, name)?;
             let text = |path: PathBuf| path.to_string_lossy().into_owned();

@@ -1,7 +1,7 @@
 //! Closures in parallel: bash's `xargs -P`.
 
-use super::pool::WORKERS;
 use super::{Context, Fallible};
+use crate::host::pool::WORKERS;
 use crate::run::Error;
 use crate::run::bar::Step;
 use rhai::plugin::*;

@@ -173,7 +173,7 @@ fn check_list(context: &Context, sites: &Array, options: &Map) -> Result<Array> 
     let common = read(what, Options::default(), options)?;
     let checks = sites.iter().map(|site| asked(what, site, &common)).collect::<Result<Vec<_>>>()?;
     let workers = options.get("workers").and_then(|workers| workers.as_int().ok());
-    let workers = workers.and_then(|workers| usize::try_from(workers).ok()).unwrap_or(super::pool::WORKERS);
+    let workers = workers.and_then(|workers| usize::try_from(workers).ok()).unwrap_or(crate::host::pool::WORKERS);
     check_all(context, checks, workers)
 }
 

@@ -1,6 +1,7 @@
 //! Small tools: sizes, encodings, random values, programs, questions.
 
 use super::{Context, Fallible, optional};
+use crate::host::size;
 use crate::process::{self, Stage};
 use crate::run::{Error, Result, Run, cause, exit};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -16,57 +17,8 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(values).into());
 }
 
-/// The letters of sizes. Each is 1024 times the one before it.
-const UNITS: &str = "KMGTPE";
 /// Unreserved characters in a part of an address (RFC 3986, 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// Formats a number of bytes as `numfmt --to=iec` does: rounded up, one decimal below 10.
-fn human_size(bytes: f64) -> String {
-    let mut size = bytes.abs();
-    let mut unit = 0;
-    while size >= 1024.0 && unit < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    if unit > 0 {
-        size = if size < 10.0 { (size * 10.0).ceil() / 10.0 } else { size.ceil() };
-        if size >= 1024.0 && unit < UNITS.len() {
-            size /= 1024.0;
-            unit += 1;
-        }
-    }
-    let sign = if bytes < 0.0 { "-" } else { "" };
-    let digits = usize::from(unit > 0 && size < 10.0);
-    format!("{sign}{size:.digits$}{}", if unit > 0 { &UNITS[unit - 1..unit] } else { "" })
-}
-
-/// Parses a size: `1.5G`, `512 MiB`, `12.3kB`, `100`.
-///
-/// # Errors
-/// For anything else.
-pub(super) fn parse_size(text: &str) -> Result<i64> {
-    let trimmed = text.trim();
-    let digits = trimmed.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(trimmed.len());
-    let (number, unit) = (&trimmed[..digits], trimmed[digits..].trim());
-    let refuse = || {
-        Error::new(format!("`{text}` is not a size"))
-            .help("write a number and a unit: `512`, `1.5G` or `1.5GiB` (1024 each), `1.5GB` (1000 each)")
-    };
-    let number: f64 = number.parse().map_err(|_| refuse())?;
-    let low = unit.to_ascii_lowercase();
-    let (letter, base) = match low.as_str() {
-        "" | "b" | "byte" | "bytes" => ("", 1024.0_f64),
-        unit if unit.len() == 1 => (unit, 1024.0),
-        unit if unit.ends_with("ib") && unit.len() == 3 => (&unit[..1], 1024.0),
-        unit if unit.ends_with('b') && unit.len() == 2 => (&unit[..1], 1000.0),
-        _ => return Err(refuse()),
-    };
-    let power =
-        if letter.is_empty() { Some(0) } else { UNITS.to_ascii_lowercase().find(letter).map(|place| place + 1) };
-    let bytes = (number * base.powi(power.ok_or_else(refuse)? as i32)).round();
-    if bytes >= i64::MAX as f64 { Err(refuse()) } else { Ok(bytes as i64) }
-}
 
 /// Decodes base64 (RFC 4648, section 4). Spaces and newlines are ignored, and the final `=` may be missing.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
@@ -153,7 +105,7 @@ mod values {
     /// print(human(1536));        // 1.5K
     /// ```
     pub fn human(bytes: i64) -> String {
-        human_size(bytes as f64)
+        size::human(bytes as f64)
     }
 
     /// Formats a number of bytes with a fraction, such as an average, for people.
@@ -163,7 +115,7 @@ mod values {
     /// ```
     #[rhai_fn(name = "human")]
     pub fn human_float(bytes: f64) -> String {
-        human_size(bytes)
+        size::human(bytes)
     }
 
     /// Parses a size into bytes.
@@ -180,7 +132,7 @@ mod values {
     /// ```
     #[rhai_fn(name = "parse_size", return_raw)]
     pub fn size_of_text(text: &str) -> Fallible<i64> {
-        Ok(parse_size(text)?)
+        Ok(size::parse(text)?)
     }
 
     /// Encodes a text for a part of an address or a form: special characters become `%XX`.
@@ -356,45 +308,6 @@ mod values {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
-
-    fn printed(program: &str, words: &[&str]) -> String {
-        let output = Command::new(program).args(words).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
-    }
-
-    #[test]
-    fn sizes_are_printed_as_numfmt_prints_them() {
-        let mut numbers: Vec<i64> = vec![0, 1, 999, 1000, 1023, 1024, 1025, 10_188, 10_189, 10_240, 10_241, 1_048_575];
-        numbers.extend([1_048_576, 1_073_741_824, 1_610_612_736, 1 << 50, (1 << 50) + 1, i64::MAX, -1536]);
-        let words: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-        let all: Vec<&str> = ["--to=iec", "--"].into_iter().chain(words.iter().map(String::as_str)).collect();
-        let wanted = printed("numfmt", &all);
-        let ours: Vec<String> = numbers.iter().map(|number| human_size(*number as f64)).collect();
-        assert_eq!(ours, wanted.lines().collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_size_is_read_in_the_units_of_1024_and_of_1000() {
-        for (text, bytes) in [
-            ("0", 0),
-            ("100", 100),
-            ("100B", 100),
-            ("1.5G", 1_610_612_736),
-            ("1.5 GiB", 1_610_612_736),
-            ("1.5GB", 1_500_000_000),
-            ("512m", 536_870_912),
-            ("12.3kB", 12_300),
-            (" 7.66GiB ", 8_224_862_372),
-            ("2T", 2_199_023_255_552),
-        ] {
-            assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
-        }
-        for text in ["", "G", "-1G", "1.5X", "1GG", "1.2.3G", "1 2", "99999999E", "1Gb/s", "1e3"] {
-            assert!(parse_size(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn base64_goes_both_ways_as_base64_does() {

@@ -6,8 +6,9 @@ mod schedule;
 pub mod versions;
 
 use super::{Common, check, directory};
-use crate::api::{Context, df, hosts, nginx};
 use crate::engine::{load, values};
+use crate::host::nginx::master::{self, Kept, News};
+use crate::host::{df, hosts};
 use crate::process::{self, Plan, Stage};
 use crate::run::text::quote;
 use crate::run::{Error, Result, Run, cause, exit};
@@ -133,9 +134,9 @@ fn docker(run: &Arc<Run>) -> Finding {
 }
 
 fn proxy(run: &Arc<Run>) -> Finding {
-    let context = Context::new(run.clone());
+    let kept = Kept::new();
     match process::run(run, &Plan::read(["nginx", "-t"]).timeout(LIMIT)) {
-        Ok(_) => match (nginx::is_running(&context), nginx::is_outdated(&context, &nginx::News::default(), false)) {
+        Ok(_) => match (master::is_running(run, &kept), master::is_outdated(run, &kept, &News::default(), false)) {
             (Ok(false), _) => Warn(Error::new("not running (configuration is valid)").help("moyai run hosts-sync")),
             (Ok(true), Ok(true)) => {
                 let error = Error::new(format!("it has not loaded the current names in `{}`", hosts::HOSTS));
@@ -148,7 +149,7 @@ fn proxy(run: &Arc<Run>) -> Finding {
         Err(error) if error.exit == exit::NOT_FOUND => Warn(error),
         // `nginx -t` opens the logs and the pid file, which only root may.
         Err(error) if !root() => Warn(said(error).help("only root can check this: sudo moyai doctor")),
-        Err(error) => match error.err.lines().find_map(|line| nginx::said(line, "[emerg]")) {
+        Err(error) => match error.err.lines().find_map(|line| master::said(line, "[emerg]")) {
             Some(words) if words.contains("host not found in upstream") => {
                 Fail(Error::new(words).help("moyai run hosts-sync"))
             }

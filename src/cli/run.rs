@@ -5,8 +5,8 @@
 
 use super::daemon::Events;
 use super::{alarm, finish, list, ping, texts};
-use crate::api::pool::{self, Pool};
 use crate::engine::{self, load};
+use crate::host::pool::{self, Pool};
 use crate::process::Plan;
 use crate::run::text::quote;
 use crate::run::{CONTEXT, Error, Options, Result, Run, cause, exit};

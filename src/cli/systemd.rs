@@ -1,8 +1,8 @@
 //! `moyai systemd`: the systemd units that run the rules.
 
 use super::{Common, program};
-use crate::api::file;
 use crate::engine;
+use crate::host::file;
 use crate::process::{self, Plan};
 use crate::run::text::quote;
 use crate::run::{Error, Options, Result, Run, cause};

@@ -70,7 +70,7 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
     engine.set_optimization_level(OptimizationLevel::None);
     engine.set_fast_operators(false);
     engine.set_fail_on_invalid_map_property(true);
-    // These are the same in debug and release builds. `api::pool::STACK` is large enough for them.
+    // These are the same in debug and release builds. `host::pool::STACK` is large enough for them.
     engine.set_max_call_levels(128);
     engine.set_max_expr_depths(64, 64);
     engine.set_max_variables(100_000);
@@ -242,7 +242,7 @@ fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T>
     };
     let failed = |what: &str| Error::new(format!("start the script's thread: {what}"));
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("script".into()).stack_size(api::pool::STACK);
+        let thread = std::thread::Builder::new().name("script".into()).stack_size(crate::host::pool::STACK);
         thread
             .spawn_scoped(scope, caught)
             .map_err(|error| failed(&error.to_string()))?

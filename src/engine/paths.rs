@@ -109,7 +109,7 @@ impl Walk<'_> {
             let help = format!("write `{}`", calls.join(" + "));
             return self.report(at, format!("`glob(...)` does not expand `{{{list}}}`, it is part of a name"), help);
         }
-        if let Err(error) = crate::api::file::pattern_of(&text) {
+        if let Err(error) = crate::host::file::pattern_of(&text) {
             self.report(at, error.message, error.help.unwrap_or_default());
         }
     }

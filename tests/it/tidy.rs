@@ -152,6 +152,19 @@ fn imports_go_one_way() {
     none(&broken);
 }
 
+#[test]
+fn the_host_does_not_know_rhai() {
+    let mut broken = Vec::new();
+    for path in files("src/host", "rs") {
+        for (index, line) in read(&path).lines().enumerate() {
+            if !is_comment(line) && line.contains("rhai") {
+                broken.push(format!("{}:{}: only `api` and the modules above it may use Rhai", name(&path), index + 1));
+            }
+        }
+    }
+    none(&broken);
+}
+
 /// Counts the lines that are neither blank, nor comments, nor part of a unit test.
 fn lines_of_code(text: &str) -> usize {
     let mut count = 0;

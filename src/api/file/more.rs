@@ -1,6 +1,7 @@
 //! Owners, trees and searches.
 
-use super::{Context, Fallible, Stat, change_path, matching_in, query, stat, text, try_stat};
+use super::{Context, Fallible, change_path, matching_in, query, stat, text, try_stat};
+use crate::host::file::{Stat, pattern_of};
 use crate::run::text::quote;
 use crate::run::{Error, Result, Run};
 use crate::store::replace::explain;
@@ -151,7 +152,7 @@ pub mod more {
                 let error = Error::new(format!("find `{pattern}` in `{dir}`: the pattern matches only the name"));
                 return Err(error.help("for a path: `glob(dir, \"*/conf.d/*.conf\")`"));
             }
-            let glob = super::super::pattern_of(pattern)?;
+            let glob = pattern_of(pattern)?;
             let mut found = Vec::new();
             below(&Context::of(&call).run, Path::new(dir), &glob, &mut found)?;
             let mut list = found.into_iter().map(text).collect::<Result<Vec<String>>>()?;

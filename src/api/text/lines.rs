@@ -3,8 +3,8 @@
 //! [`Lines`] is a recipe: a source and steps. Each use starts it anew and takes one line after the other through all
 //! steps, so memory does not grow with the source.
 
-use crate::api::file::read_seen;
 use crate::api::map;
+use crate::host::file::read_seen;
 use crate::process::{self, CAPTURE, Plan};
 use crate::run::overlay::Found;
 use crate::run::{Error, Result, Run, lossy};

@@ -1,17 +1,17 @@
 //! The chain from a container to its site: address, name, block in the hosts file, nginx.
 
 use super::{Finding, Fine, LIMIT, Warn};
-use crate::api::{Context, docker, hosts, nginx};
+use crate::host::docker::{self, Container};
+use crate::host::hosts;
+use crate::host::nginx::master::{self, Kept};
 use crate::host::nginx::names::Name;
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
-use rhai::{Array, Map};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Checks each link. If the Docker daemon cannot be reached, another check reports it and this one reports
 /// nothing.
-pub fn checks(run: &Arc<Run>) -> Vec<(&'static str, Finding)> {
+pub fn checks(run: &Run) -> Vec<(&'static str, Finding)> {
     let Ok(containers) = docker::containers(run, true) else { return Vec::new() };
     match docker::engine::elsewhere(run) {
         Ok(None) => {}
@@ -28,13 +28,13 @@ pub fn checks(run: &Arc<Run>) -> Vec<(&'static str, Finding)> {
     rows
 }
 
-fn names(run: &Arc<Run>, containers: &Array) -> Result<Vec<(&'static str, Finding)>> {
-    let sites = nginx::needed(&Context::new(run.clone()), &hosts::held())?;
+fn names(run: &Run, containers: &[Container]) -> Result<Vec<(&'static str, Finding)>> {
+    let sites = master::needed(run, &Kept::new(), &hosts::held())?;
     let needed = |one: &Name| hosts::Needed { name: one.name.clone(), listens: one.listens, missing: one.missing };
     let hosts::Check { change, old } = hosts::check(run, containers, sites.iter().map(needed).collect())?;
     let names = match change.skipped.iter().map(|one| format!("{}: {}", one.name, one.reason)).collect::<Vec<_>>() {
         wrong if wrong.is_empty() => {
-            Fine(format!("every one of {} running containers can have a name", up(containers).count()))
+            Fine(format!("every one of {} running containers can have a name", running(containers).count()))
         }
         wrong => {
             Warn(Error::new(wrong.join("; ")).help("hosts-sync leaves these names out, and reports each reason once"))
@@ -71,18 +71,14 @@ fn names(run: &Arc<Run>, containers: &Array) -> Result<Vec<(&'static str, Findin
     Ok(vec![("names", names), ("block", block), ("old lines", lines), ("sites", needed)])
 }
 
-fn up(containers: &Array) -> impl Iterator<Item = String> {
-    containers.iter().filter_map(|one| {
-        let map = one.read_lock::<Map>()?;
-        let text = |field: &str| map.get(field).map(ToString::to_string).unwrap_or_default();
-        (text("state") == "running").then(|| text("name"))
-    })
+fn running(containers: &[Container]) -> impl Iterator<Item = &Container> {
+    containers.iter().filter(|container| container.state == "running")
 }
 
 /// Finds the containers that only `boot` starts again.
-fn restart(run: &Run, containers: &Array) -> Result<Finding> {
+fn restart(run: &Run, containers: &[Container]) -> Result<Finding> {
     let format = "{{.HostConfig.RestartPolicy.Name}} {{.Name}}";
-    let names: Vec<String> = up(containers).collect();
+    let names: Vec<String> = running(containers).map(|container| container.name.clone()).collect();
     if names.is_empty() {
         return Ok(Fine("no container is running".into()));
     }

@@ -1,8 +1,8 @@
 //! Checks whether `moyai setup` can work on this host, and what is on it.
 
-use crate::api::docker::engine;
 use crate::cli::doctor::versions;
 use crate::engine::values;
+use crate::host::docker::engine;
 use crate::process::{self, Plan, Stage};
 use crate::run::{Error, Result, Run, exit};
 use rhai::{Dynamic, Map};

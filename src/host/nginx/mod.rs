@@ -14,12 +14,14 @@
 //! | [`rewrite`] | its rewrites and variables |
 //! | [`regex`] | patterns of PCRE |
 //! | [`names`] | every name that nginx resolves when it starts |
+//! | [`master`] | the process: test, reload, start, and whether that is due |
 //! | [`write`](mod@write) | values and places for configurations that moyai writes |
 
 pub mod choose;
 pub mod config;
 pub mod glob;
 pub mod lex;
+pub mod master;
 pub mod names;
 pub mod regex;
 pub mod rewrite;

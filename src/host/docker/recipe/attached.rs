@@ -1,7 +1,7 @@
 //! The ports, mounts and networks of a container.
 
 use super::{Around, Recipe, add, is_empty, row, shown};
-use crate::api::docker::{list_at, text};
+use crate::host::docker::{list_at, text};
 use serde_json::Value;
 
 impl Recipe {

@@ -54,7 +54,7 @@ pub(super) fn is_containers(name: &str) -> bool {
 }
 
 /// Returns whether this label makes another program count a container as its own, or is an option of moyai.
-pub(super) fn is_identity(name: &str) -> bool {
+pub fn is_identity(name: &str) -> bool {
     is_containers(name) || MANAGERS.iter().any(|start| name.starts_with(start))
 }
 
@@ -64,7 +64,7 @@ pub(super) fn is_identity(name: &str) -> bool {
 pub(super) fn identities(container: &Value) -> impl Iterator<Item = &str> {
     let labels = at(container, "/Config/Labels").and_then(Value::as_object).into_iter().flatten();
     let names = labels.filter(|(_, value)| value.as_str() != Some("")).map(|(name, _)| name.as_str());
-    names.filter(|name| is_identity(name) && !name.contains(super::odd_in_label))
+    names.filter(|name| is_identity(name) && !name.contains(super::commit::odd_in_label))
 }
 
 /// Returns whether such a label was set when a container was made: it is not empty, and not inherited from

@@ -1,7 +1,7 @@
 //! The settings of a container: the fields HostConfig and Config, without ports, mounts and networks.
 
 use super::{Around, Recipe, add, is_empty, row, shown};
-use crate::api::docker::{labels, list_at, text};
+use crate::host::docker::{labels, list_at, text};
 use serde_json::Value;
 
 /// How a field of HostConfig becomes arguments.

@@ -7,10 +7,9 @@
 mod attached;
 mod settings;
 
-use super::{ask, at, checked, inspect_fields, json, list_at, near, text};
-use crate::api::map;
+use super::{ask, at, checked, inspect_fields, inspected, json, list_at, text};
 use crate::run::{Error, Result, Run};
-use rhai::{Array, Map};
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -18,16 +17,24 @@ use std::collections::BTreeMap;
 const ALL: super::picked::Names = &[];
 
 /// The arguments, in groups that a caller can leave out.
-#[derive(Debug, Default)]
-struct Recipe {
-    options: Vec<String>,
-    ports: Vec<String>,
-    mounts: Vec<String>,
-    network: Vec<String>,
-    connect: Vec<Vec<String>>,
-    command: Vec<String>,
-    refused: Vec<String>,
-    changed: Vec<String>,
+#[derive(Debug, Default, Serialize)]
+pub struct Recipe {
+    /// Every option that is in no other group.
+    pub options: Vec<String>,
+    /// The published ports.
+    pub ports: Vec<String>,
+    /// Volumes, directories and tmpfs mounts.
+    pub mounts: Vec<String>,
+    /// The first network with its settings.
+    pub network: Vec<String>,
+    /// The arguments of `docker network connect` for each further network.
+    pub connect: Vec<Vec<String>>,
+    /// The arguments after the image.
+    pub command: Vec<String>,
+    /// The settings that no command line can express.
+    pub refused: Vec<String>,
+    /// Sentences about what a new container does differently.
+    pub changed: Vec<String>,
 }
 
 /// What else the arguments depend on.
@@ -45,15 +52,17 @@ struct Around {
     sources: BTreeMap<String, String>,
 }
 
-/// Returns the arguments of `docker create` that recreate a container.
-pub fn recipe(run: &Run, name: &str, image: Option<&str>, sources: &Map) -> Result<Map> {
-    let name = checked("recipe", name)?;
-    let found = ask(run, ["container", "inspect", name], false).map_err(|error| near(run, name, error))?;
-    let found = json("container inspect", &found.out)?;
+/// Returns the arguments of `docker create` that recreate a container. `sources` are mounted instead, by the mount's
+/// target.
+///
+/// # Errors
+/// When there is no such container, and when the daemon cannot be reached.
+pub fn recipe(run: &Run, name: &str, image: Option<&str>, sources: BTreeMap<String, String>) -> Result<Recipe> {
+    let found = json("container inspect", &inspected(run, "recipe", name)?)?;
     let full = found.get(0).ok_or_else(|| Error::new(format!("recipe of `{name}`: docker printed nothing")))?;
     let mut around = images(run, text(full, "/Image"), image)?;
     around.info = json("info", &ask(run, ["info", "--format", "{{json .}}"], false)?.out)?;
-    around.sources = sources.iter().map(|(target, source)| (target.to_string(), source.to_string())).collect();
+    around.sources = sources;
     let modes = ["NetworkMode", "IpcMode", "PidMode"].map(|mode| text(full, &format!("/HostConfig/{mode}")));
     let others: Vec<&str> = modes.iter().filter_map(|mode| mode.strip_prefix("container:")).collect();
     if !others.is_empty() {
@@ -62,26 +71,31 @@ pub fn recipe(run: &Run, name: &str, image: Option<&str>, sources: &Map) -> Resu
             around.names.insert(text(&other, "/Id").to_owned(), name);
         }
     }
-    Ok(made(full, &around).into_map())
+    Ok(made(full, &around))
 }
 
-/// The same for a container that is gone. `found` is an earlier inspect of it, `base` the Config of the image that it
+/// The same for a container that is gone. `found` is an earlier inspect of it, `own` the Config of the image that it
 /// was first created from. An image that does not exist yet has no settings.
-pub fn recorded(run: &Run, found: &Map, base: &Map, image: &str, sources: &Map) -> Result<Map> {
-    let value = |map: &Map| -> Result<Value> {
-        json("container inspect", crate::api::to_json(&map.clone().into())?.as_bytes())
-    };
+///
+/// # Errors
+/// When the daemon cannot be reached.
+pub fn recorded(
+    run: &Run,
+    found: &Value,
+    own: Value,
+    image: &str,
+    sources: BTreeMap<String, String>,
+) -> Result<Recipe> {
     let image = checked("recipe", image)?;
-    let own = value(base)?;
     let next = inspect_fields(run, ALL, &["image", "inspect"], &[image])?.pop();
     let around = Around {
         image: next.and_then(|image| image.get("Config").cloned()).unwrap_or_else(|| own.clone()),
         own,
         info: json("info", &ask(run, ["info", "--format", "{{json .}}"], false)?.out)?,
-        sources: sources.iter().map(|(target, source)| (target.to_string(), source.to_string())).collect(),
+        sources,
         ..Around::default()
     };
-    Ok(made(&value(found)?, &around).into_map())
+    Ok(made(found, &around))
 }
 
 /// Returns the Config of the image that a container was created from, and of the image for the new one.
@@ -124,21 +138,6 @@ fn made(full: &Value, around: &Around) -> Recipe {
 }
 
 impl Recipe {
-    fn into_map(self) -> Map {
-        let words = |words: Vec<String>| words.into_iter().map(Into::into).collect::<Array>().into();
-        let connect: Array = self.connect.into_iter().map(words).collect();
-        map([
-            ("options", words(self.options)),
-            ("ports", words(self.ports)),
-            ("mounts", words(self.mounts)),
-            ("network", words(self.network)),
-            ("connect", connect.into()),
-            ("command", words(self.command)),
-            ("refused", words(self.refused)),
-            ("changed", words(self.changed)),
-        ])
-    }
-
     fn option(&mut self, flag: &str, value: impl Into<String>) {
         add(&mut self.options, flag, value);
     }

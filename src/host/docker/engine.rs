@@ -3,6 +3,7 @@
 use super::{ask, call, explain, json, text};
 use crate::process::Plan;
 use crate::run::{Error, Result, Run};
+use serde::Serialize;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +15,7 @@ const SOCKET: &str = "/var/run/docker.sock";
 const PID_FILE: &str = "/run/docker.pid";
 
 /// Facts about a Docker daemon.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Engine {
     /// The daemon's version, not the client's.
     pub version: String,

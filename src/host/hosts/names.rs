@@ -4,6 +4,7 @@ use super::Entry;
 use super::containers::{Container, address};
 use crate::host::resolver::Answer;
 use crate::host::routes::Routes;
+use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
@@ -26,7 +27,7 @@ pub struct Needed {
 }
 
 /// A name that gets no line.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Skipped {
     /// The name.
     pub name: String,
@@ -301,13 +302,13 @@ fn elsewhere(entry: &Entry) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::containers::Network;
     use super::*;
+    use crate::host::docker::Network;
     use std::collections::BTreeSet;
 
     fn on(driver: &str, address: &str, address6: &str) -> Network {
         let [driver, address, address6] = [driver, address, address6].map(str::to_owned);
-        Network { network: format!("{driver}0"), driver, address, address6 }
+        Network { network: format!("{driver}0"), driver, address, address6, aliases: Vec::new() }
     }
 
     fn container(name: &str, networks: Vec<Network>) -> Container {
@@ -665,31 +666,5 @@ mod tests {
         assert_eq!(scope.unnamed(&needed, &mut lines), [""; 0]);
         let lines: Vec<String> = lines.iter().map(Line::to_string).collect();
         assert_eq!(lines, ["172.17.0.2 shop-web-1 web web.", "172.17.0.3 shop-web-2 web web.", "10.0.0.1 admin."]);
-    }
-
-    #[test]
-    fn the_names_of_compose_are_read_from_labels_and_aliases() {
-        let read = |text: &str| {
-            let map: rhai::Map = rhai::Engine::new().eval(text).unwrap();
-            Container::from_map(&map.into()).unwrap().further.into_iter().collect::<Vec<_>>().join(" ")
-        };
-        let labels = r#""com.docker.compose.project": "blog", "com.docker.compose.service": "web""#;
-        let network = r#"#{network: "n", driver: "bridge", address: "", address6: "", aliases: ["blog-web-1", "web", "blog.jp"]}"#;
-        let text = |labels: &str, networks: &str| {
-            format!(r#"#{{name: "blog-web-1", state: "running", labels: #{{{labels}}}, networks: [{networks}]}}"#)
-        };
-        assert_eq!(read(&text(labels, network)), "web web.blog");
-        assert_eq!(read(&text(&format!(r#"{labels}, "com.docker.compose.oneoff": "True""#), "")), "");
-        assert_eq!(read(&text("", network)), "web");
-        let empty = r#""com.docker.compose.project": "", "com.docker.compose.service": """#;
-        assert_eq!(read(&text(empty, "")), "");
-        let without = r#""com.docker.compose.project": "", "com.docker.compose.service": "web""#;
-        assert_eq!(read(&text(without, "")), "web");
-        // A label cannot give this host a name on the Internet.
-        let dotted = r#""com.docker.compose.project": "blog", "com.docker.compose.service": "deb.debian.org""#;
-        assert_eq!(read(&text(dotted, "")), "");
-        let dotted = r#""com.docker.compose.project": "debian.org", "com.docker.compose.service": "deb""#;
-        assert_eq!(read(&text(dotted, "")), "deb");
-        assert_eq!(read(r#"#{name: "blog", state: "running", networks: []}"#), "");
     }
 }

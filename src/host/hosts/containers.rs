@@ -1,8 +1,7 @@
 //! What the hosts file needs to know about containers: their names, and the addresses at which this host reaches them.
 
+use crate::host::docker::{self, Network};
 use crate::host::routes::Routes;
-use crate::run::{Error, Result};
-use rhai::{Dynamic, Map};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -21,39 +20,16 @@ pub struct Container {
     pub service: Option<(String, String)>,
 }
 
-/// A container in a network.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Network {
-    /// The network's name.
-    pub network: String,
-    /// `bridge`, `host`, `null`, `macvlan` and so on.
-    pub driver: String,
-    /// The IPv4 address, or nothing.
-    pub address: String,
-    /// The IPv6 address, or nothing.
-    pub address6: String,
-}
-
 impl Container {
-    /// Reads one of the maps of `docker::ps_all()`.
-    ///
-    /// # Errors
-    /// When a field is missing or has the wrong type.
-    pub fn from_map(value: &Dynamic) -> Result<Self> {
-        let map = as_map(value)?;
-        let networks = field(&map, "networks")?.into_typed_array::<Dynamic>().map_err(|_| odd("networks"))?;
-        let name = text(&map, "name")?;
-        let mut further = BTreeSet::new();
-        for network in &networks {
-            let Some(aliases) = as_map(network)?.get("aliases").cloned() else { continue };
-            let aliases = aliases.into_typed_array::<String>().map_err(|_| odd("aliases"))?;
-            // An alias with a dot is usually a public name that other containers are meant to resolve internally.
-            further.extend(aliases.into_iter().filter(|alias| !alias.contains('.')));
-        }
-        let labels = map.get("labels").map(as_map).transpose()?.unwrap_or_default();
+    /// Selects what the hosts file needs.
+    pub fn of(container: &docker::Container) -> Self {
+        let docker::Container { name, state, labels, networks, .. } = container.clone();
+        // An alias with a dot is usually a public name that other containers are meant to resolve internally.
+        let aliases = networks.iter().flat_map(|network| &network.aliases).filter(|alias| !alias.contains('.'));
+        let mut further: BTreeSet<String> = aliases.cloned().collect();
         // A backup image has empty labels.
         let label = |name: &str| {
-            let value = labels.get(&*format!("com.docker.compose.{name}")).map(ToString::to_string);
+            let value = labels.get(&format!("com.docker.compose.{name}")).cloned();
             value.filter(|value| !value.is_empty())
         };
         // The container of `docker compose run` does not serve the service.
@@ -68,8 +44,7 @@ impl Container {
             further.insert(service);
         }
         further.retain(|other| !other.eq_ignore_ascii_case(&name));
-        let networks = networks.iter().map(Network::from_map).collect::<Result<_>>()?;
-        Ok(Self { name, state: text(&map, "state")?, networks, further, service: replica_of })
+        Self { name, state, networks, further, service: replica_of }
     }
 
     /// Returns whether it has its addresses. A paused container keeps them.
@@ -81,37 +56,6 @@ impl Container {
     pub fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name) || self.further.iter().any(|other| other.eq_ignore_ascii_case(name))
     }
-}
-
-impl Network {
-    fn from_map(value: &Dynamic) -> Result<Self> {
-        let map = as_map(value)?;
-        Ok(Self {
-            network: text(&map, "network")?,
-            driver: text(&map, "driver")?,
-            address: text(&map, "address")?,
-            address6: text(&map, "address6")?,
-        })
-    }
-}
-
-fn odd(field: &str) -> Error {
-    Error::new(format!("update the hosts file: a container's `{field}` is missing or has the wrong type"))
-        .help("pass the result of `docker::ps_all()` to `hosts::update`")
-}
-
-fn as_map(value: &Dynamic) -> Result<Map> {
-    value.clone().try_cast::<Map>().ok_or_else(|| odd("map"))
-}
-
-fn field(map: &Map, name: &str) -> Result<Dynamic> {
-    map.get(name).cloned().ok_or_else(|| odd(name))
-}
-
-/// Returns a string field. `()` is an empty string.
-fn text(map: &Map, name: &str) -> Result<String> {
-    let value = field(map, name)?;
-    if value.is_unit() { Ok(String::new()) } else { value.into_string().map_err(|_| odd(name)) }
 }
 
 /// Returns the address at which this host reaches a container: the first one in a `bridge` network that this host has a

@@ -1,16 +1,14 @@
 //! Commands in containers, their output and resource usage, and volumes.
 
-use super::{Context, Fallible, ask, at, checked, inspect_fields, json, near, text};
+use super::{Context, Fallible, converted};
 use crate::api::command::Command;
 use crate::api::text::Lines;
-use crate::api::values::parse_size;
-use crate::api::{map, optional};
+use crate::host::docker::{ask, checked, near, stats, volumes};
 use crate::process::Plan;
 use crate::run::{Error, Result, Run};
 use crate::schedule;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
-use serde_json::Value;
 
 /// The options of `docker::exec`.
 pub const EXEC: [&str; 3] = ["dir", "env", "user"];
@@ -119,76 +117,9 @@ fn logs(run: &std::sync::Arc<Run>, name: &str, options: &Map) -> Result<Lines> {
     Ok(Lines::of_command(run.clone(), plan))
 }
 
-/// Parses `1.2MiB / 7.6GiB`. `--`, for a container that does not run, is 0.
-fn pair(text: &str) -> (i64, i64) {
-    let size = |text: &str| parse_size(text).unwrap_or(0);
-    text.split_once('/').map_or((0, 0), |(one, other)| (size(one), size(other)))
-}
-
-fn stats(run: &Run, names: &[&str]) -> Result<Array> {
-    let words = ["stats", "--no-stream", "--format", "{{json .}}"].into_iter().chain(names.iter().copied());
-    let outcome = ask(run, words, false).map_err(|error| match names {
-        [name] => near(run, name, error),
-        _ => error,
-    })?;
-    let mut rows = Array::new();
-    for line in outcome.text().lines().filter(|line| line.starts_with('{')) {
-        let row = json("stats", line.as_bytes())?;
-        let percent = |field: &str| text(&row, field).trim_end_matches('%').parse::<f64>().unwrap_or(0.0);
-        let (memory, limit) = pair(text(&row, "/MemUsage"));
-        let (received, sent) = pair(text(&row, "/NetIO"));
-        let (read, written) = pair(text(&row, "/BlockIO"));
-        let fields = [
-            ("id", text(&row, "/ID").into()),
-            ("name", text(&row, "/Name").into()),
-            ("cpu", percent("/CPUPerc").into()),
-            ("memory", memory.into()),
-            ("memory_limit", limit.into()),
-            ("memory_percent", percent("/MemPerc").into()),
-            ("received", received.into()),
-            ("sent", sent.into()),
-            ("read", read.into()),
-            ("written", written.into()),
-            ("processes", text(&row, "/PIDs").parse::<i64>().unwrap_or(0).into()),
-        ];
-        rows.push(map(fields).into());
-    }
-    Ok(rows)
-}
-
-fn volumes(run: &Run) -> Result<Array> {
-    let names = |words: &[&str]| -> Result<Vec<String>> {
-        let list = ["volume", "ls", "--quiet"].iter().chain(words);
-        Ok(ask(run, list, false)?.text().lines().map(str::to_owned).collect())
-    };
-    let all = names(&[])?;
-    if all.is_empty() {
-        return Ok(Array::new());
-    }
-    let unused = names(&["--filter", "dangling=true"])?;
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    let row = |volume: &Value| {
-        let name = text(volume, "/Name");
-        let labels = at(volume, "/Labels").and_then(Value::as_object).into_iter().flatten();
-        let labels: Map =
-            labels.map(|(name, value)| (name.into(), value.as_str().unwrap_or_default().into())).collect();
-        let created = schedule::moment(text(volume, "/CreatedAt")).ok().map(|time| time.timestamp());
-        map([
-            ("name", name.into()),
-            ("driver", text(volume, "/Driver").into()),
-            ("path", text(volume, "/Mountpoint").into()),
-            ("labels", labels.into()),
-            ("created", optional(created)),
-            ("used", (!unused.iter().any(|unused| unused == name)).into()),
-        ])
-        .into()
-    };
-    Ok(inspect_fields(run, &[], &["volume", "inspect"], &all)?.iter().map(row).collect())
-}
-
 /// Commands in containers, their output and resource usage, and volumes.
 #[export_module(manifest)]
-pub mod look {
+pub mod containers {
     /// Returns a command that runs in a container: `docker exec`.
     ///
     /// - `name`: the container's name or id.
@@ -275,7 +206,7 @@ pub mod look {
     /// ```
     #[rhai_fn(name = "stats", return_raw)]
     pub fn stats_all(call: NativeCallContext) -> Fallible<Array> {
-        Ok(super::stats(&Context::of(&call).run, &[])?)
+        converted(&stats::stats(&Context::of(&call).run, &[])?)
     }
 
     /// Returns the resource usage of one container.
@@ -292,8 +223,8 @@ pub mod look {
     #[rhai_fn(name = "stats", return_raw)]
     pub fn stats_of(call: NativeCallContext, name: &str) -> Fallible<Dynamic> {
         let name = checked("stats", name)?;
-        let row = super::stats(&Context::of(&call).run, &[name])?.pop();
-        Ok(row.ok_or_else(|| Error::new(format!("docker stats printed nothing about `{name}`")))?)
+        let row = stats::stats(&Context::of(&call).run, &[name])?.pop();
+        converted(&row.ok_or_else(|| Error::new(format!("docker stats printed nothing about `{name}`")))?)
     }
 
     /// Returns the volumes: `docker volume ls`.
@@ -309,19 +240,6 @@ pub mod look {
     /// ```
     #[rhai_fn(name = "volumes", return_raw)]
     pub fn all_volumes(call: NativeCallContext) -> Fallible<Array> {
-        Ok(super::volumes(&Context::of(&call).run)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sizes_of_docker_stats_are_read_in_its_own_units() {
-        assert_eq!(pair("1.25MiB / 7.5GiB"), (1_310_720, 8_053_063_680));
-        assert_eq!(pair("12.3kB / 0B"), (12_300, 0));
-        assert_eq!(pair("-- / --"), (0, 0));
-        assert_eq!(pair("--"), (0, 0));
+        converted(&volumes::volumes(&Context::of(&call).run)?)
     }
 }

@@ -1,13 +1,103 @@
-//! What the daemon reports about containers and images, as maps.
+//! What the daemon reports about containers and images.
 
 use super::source::Source;
 use super::{ask, at, engine, inspect, labels as identity, picked, text};
-use crate::api::{map, optional};
 use crate::run::{Error, Result, Run};
 use chrono::DateTime;
-use rhai::{Array, Dynamic, Map};
+use serde::Serialize;
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// A container, as `docker::ps` documents it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Container {
+    /// Its ID.
+    pub id: String,
+    /// Its name, without a slash.
+    pub name: String,
+    /// What it was created from, as it was written.
+    pub image: String,
+    /// The ID of its image.
+    pub image_id: String,
+    /// The image's repository, or `""` for a bare ID.
+    pub repository: String,
+    /// The image's tag, or `""`.
+    pub tag: String,
+    /// The state as Docker reports it: `running`, `paused`, `exited` and so on.
+    pub state: String,
+    /// For example `Up 3 minutes`.
+    pub status: String,
+    /// The result of its health check, or `""` without one.
+    pub health: String,
+    /// Its labels, without those of compose or Swarm that come from the image.
+    pub labels: BTreeMap<String, String>,
+    /// In seconds since 1970.
+    pub created: Option<i64>,
+    /// Its last start, in seconds since 1970.
+    pub started: Option<i64>,
+    /// `None` while it is up.
+    pub exit_code: Option<i64>,
+    /// True if the kernel killed a process of it because memory ran out.
+    pub oom: bool,
+    /// The restarts by its restart policy.
+    pub restarts: i64,
+    /// Its volumes and directories.
+    pub mounts: Vec<Mount>,
+    /// The networks it is in.
+    pub networks: Vec<Network>,
+}
+
+impl Container {
+    /// Returns whether it is up, as `docker ps` without `--all` sees it.
+    pub fn is_up(&self) -> bool {
+        is_up_in(&self.state)
+    }
+}
+
+/// A mount of a container.
+#[derive(Clone, Debug, Serialize)]
+pub struct Mount {
+    /// `volume`, `bind` and so on.
+    pub kind: String,
+    /// The volume's name, or the directory on the host.
+    pub source: String,
+    /// The directory in the container.
+    pub target: String,
+}
+
+/// A container in a network.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Network {
+    /// The network's name.
+    pub network: String,
+    /// `bridge`, `host`, `null`, `macvlan` and so on.
+    pub driver: String,
+    /// The IPv4 address, or nothing.
+    pub address: String,
+    /// The IPv6 address, or nothing.
+    pub address6: String,
+    /// The names by which the network's other containers reach it, without its own.
+    pub aliases: Vec<String>,
+}
+
+/// A name of an image, as `docker::images` documents it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Image {
+    /// The image's ID.
+    pub id: String,
+    /// The repository, or `""` for an image without a name.
+    pub repository: String,
+    /// The tag, or `""`.
+    pub tag: String,
+    /// In seconds since 1970.
+    pub created: Option<i64>,
+    /// In bytes.
+    pub size: i64,
+    /// The number of layers.
+    pub layers: usize,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
 
 /// Networks that every daemon has and nobody else can create, with their drivers.
 const PREDEFINED: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
@@ -54,14 +144,14 @@ pub(super) const READ: picked::Names = &[
 ];
 
 /// Converts docker's RFC 3339 to seconds since 1970. Docker's "never" is the year 1.
-fn seconds(text: &str) -> Dynamic {
+fn seconds(text: &str) -> Option<i64> {
     let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp());
-    optional(time.filter(|seconds| *seconds > 0))
+    time.filter(|seconds| *seconds > 0)
 }
 
-fn labels(value: &Value) -> Map {
+fn labels(value: &Value) -> BTreeMap<String, String> {
     let labels = at(value, "/Config/Labels").and_then(Value::as_object).into_iter().flatten();
-    labels.map(|(name, value)| (name.into(), value.as_str().unwrap_or_default().into())).collect()
+    labels.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
 /// Splits a container's image into repository and tag. Both are `""` for a bare image ID. The tag is `""` for a digest.
@@ -104,13 +194,20 @@ fn networks(full: &Value) -> impl Iterator<Item = (&String, &Value)> {
     at(full, "/NetworkSettings/Networks").and_then(Value::as_object).into_iter().flatten()
 }
 
-/// Returns whether an inspected container is up, as `docker ps` without `--all` sees it.
+/// Returns whether an inspected container is up.
 fn is_up(full: &Value) -> bool {
-    matches!(text(full, "/State/Status"), "running" | "paused" | "restarting")
+    is_up_in(text(full, "/State/Status"))
+}
+
+fn is_up_in(state: &str) -> bool {
+    matches!(state, "running" | "paused" | "restarting")
 }
 
 /// Returns every container, or those that are up, newest first.
-pub fn containers(run: &Run, all: bool) -> Result<Array> {
+///
+/// # Errors
+/// When the daemon cannot be reached. A list that cannot be read is never an empty one.
+pub fn containers(run: &Run, all: bool) -> Result<Vec<Container>> {
     if let Some(socket) = engine::socket().filter(|_| run.is_direct()) {
         match listed(&Source::Socket(&socket), all) {
             Ok(list) => return Ok(list),
@@ -120,14 +217,14 @@ pub fn containers(run: &Run, all: bool) -> Result<Array> {
     listed(&Source::Client(run), all)
 }
 
-fn listed(source: &Source<'_>, all: bool) -> Result<Array> {
+fn listed(source: &Source<'_>, all: bool) -> Result<Vec<Container>> {
     let rows = source.rows(all)?;
     let ids: Vec<&str> = rows.iter().map(|row| &*row.id).collect();
     if ids.contains(&"") {
         return Err(Error::new("read the output of `docker ps`: a container without an ID"));
     }
     if ids.is_empty() {
-        return Ok(Array::new());
+        return Ok(Vec::new());
     }
     let names: BTreeSet<&str> = rows.iter().flat_map(|row| row.networks.iter().map(String::as_str)).collect();
     let names = names.into_iter().filter(|name| !name.is_empty() && !PREDEFINED.iter().any(|(known, _)| known == name));
@@ -168,7 +265,7 @@ fn listed(source: &Source<'_>, all: bool) -> Result<Array> {
         identity::is_own("moyai.verifies", all, inherited)
     };
     let found = found.filter(|(_, full)| (all || is_up(full)) && !copies(full));
-    Ok(found.map(|(row, full)| container(&row.status, full, &containers, &drivers, &images).into()).collect())
+    Ok(found.map(|(row, full)| container(&row.status, full, &containers, &drivers, &images)).collect())
 }
 
 /// Returns the labels of a container's image, if the image still exists.
@@ -177,14 +274,14 @@ fn of_image<'a>(full: &'a Value, images: &HashMap<&str, &'a Value>) -> (&'a Valu
     (labels(full), images.get(text(full, "/Image")).map(|image| labels(image)))
 }
 
-/// Builds the map of a container.
+/// Builds the entry of a container.
 fn container(
     status: &str,
     full: &Value,
     others: &HashMap<String, Value>,
     drivers: &Drivers,
     images: &HashMap<&str, &Value>,
-) -> Map {
+) -> Container {
     let image = text(full, "/Config/Image");
     let image_id = text(full, "/Image");
     let mut own = labels(full);
@@ -201,46 +298,45 @@ fn container(
             kind => kind,
         };
         let source = if kind == "volume" { name } else { text(mount, "/Source") };
-        let target = text(mount, "/Destination");
-        Dynamic::from(map([("kind", kind.into()), ("source", source.into()), ("target", target.into())]))
+        Mount { kind: kind.to_owned(), source: source.to_owned(), target: text(mount, "/Destination").to_owned() }
     });
     // `--network container:ID` has the other's addresses while that is up, and none of its own.
     let shared = text(full, "/HostConfig/NetworkMode").strip_prefix("container:");
     let other = shared.and_then(|id| others.get(id));
-    let networks: Array = match shared {
+    let networks = match shared {
         Some(id) if !other.is_some_and(is_up) => {
             let name = other.map_or(id.get(..12).unwrap_or(id), |other| text(other, "/Name").trim_start_matches('/'));
-            vec![network(&format!("container:{name}"), "container", &Value::Null, Array::new())]
+            vec![network(&format!("container:{name}"), "container", &Value::Null, Vec::new())]
         }
         _ => networks(other.unwrap_or(full))
             .map(|(name, settings)| {
                 let aliases = if shared.is_none() { aliases(full, settings) } else { Vec::new() };
                 let driver = drivers.of(name, text(settings, "/NetworkID")).unwrap_or_default();
-                network(name, driver, settings, aliases.into_iter().map(Into::into).collect())
+                network(name, driver, settings, aliases)
             })
             .collect(),
     };
     let up = is_up(full);
     let exit_code = at(full, "/State/ExitCode").and_then(Value::as_i64);
-    map([
-        ("id", text(full, "/Id").into()),
-        ("name", text(full, "/Name").trim_start_matches('/').into()),
-        ("image", image.into()),
-        ("image_id", image_id.into()),
-        ("repository", repository.into()),
-        ("tag", tag.into()),
-        ("state", text(full, "/State/Status").into()),
-        ("status", status.into()),
-        ("health", health.into()),
-        ("labels", own.into()),
-        ("created", seconds(text(full, "/Created"))),
-        ("started", seconds(text(full, "/State/StartedAt"))),
-        ("exit_code", optional(exit_code.filter(|_| !up))),
-        ("oom", at(full, "/State/OOMKilled").and_then(Value::as_bool).unwrap_or_default().into()),
-        ("restarts", at(full, "/RestartCount").and_then(Value::as_i64).unwrap_or_default().into()),
-        ("mounts", mounts.collect::<Array>().into()),
-        ("networks", networks.into()),
-    ])
+    Container {
+        id: text(full, "/Id").to_owned(),
+        name: text(full, "/Name").trim_start_matches('/').to_owned(),
+        image: image.to_owned(),
+        image_id: image_id.to_owned(),
+        repository,
+        tag,
+        state: text(full, "/State/Status").to_owned(),
+        status: status.to_owned(),
+        health: health.to_owned(),
+        labels: own,
+        created: seconds(text(full, "/Created")),
+        started: seconds(text(full, "/State/StartedAt")),
+        exit_code: exit_code.filter(|_| !up),
+        oom: at(full, "/State/OOMKilled").and_then(Value::as_bool).unwrap_or_default(),
+        restarts: at(full, "/RestartCount").and_then(Value::as_i64).unwrap_or_default(),
+        mounts: mounts.collect(),
+        networks,
+    }
 }
 
 /// Returns the names by which a network's other containers reach this one, without its own.
@@ -259,19 +355,21 @@ fn aliases<'a>(full: &'a Value, settings: &'a Value) -> Vec<&'a str> {
     found
 }
 
-/// Builds the map of a network.
-fn network(name: &str, driver: &str, settings: &Value, aliases: Array) -> Dynamic {
-    Dynamic::from(map([
-        ("network", name.into()),
-        ("driver", driver.into()),
-        ("address", text(settings, "/IPAddress").into()),
-        ("address6", text(settings, "/GlobalIPv6Address").into()),
-        ("aliases", aliases.into()),
-    ]))
+fn network(name: &str, driver: &str, settings: &Value, aliases: Vec<&str>) -> Network {
+    Network {
+        network: name.to_owned(),
+        driver: driver.to_owned(),
+        address: text(settings, "/IPAddress").to_owned(),
+        address6: text(settings, "/GlobalIPv6Address").to_owned(),
+        aliases: aliases.into_iter().map(str::to_owned).collect(),
+    }
 }
 
 /// Returns the images that `docker images` lists (CLI 29 hides untagged ones), with a row for each name.
-pub(super) fn images(run: &Run) -> Result<Array> {
+///
+/// # Errors
+/// When the daemon cannot be reached.
+pub fn images(run: &Run) -> Result<Vec<Image>> {
     let outcome = ask(run, ["images", "--all", "--no-trunc", "--quiet"], false)?;
     let listed = outcome.text();
     let mut seen = HashSet::new();
@@ -279,7 +377,7 @@ pub(super) fn images(run: &Run) -> Result<Array> {
     let images = inspect(run, &["image", "inspect"], &ids)?;
     // `--all` also lists intermediate layers. They have no name, and an image builds on them.
     let parents: HashSet<&str> = images.iter().map(|image| text(image, "/Parent")).collect();
-    let mut list = Array::new();
+    let mut list = Vec::new();
     for image in &images {
         let names = |key| image.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let named = |name: &str| name != "<none>:<none>" && name != "<none>@<none>";
@@ -296,15 +394,15 @@ pub(super) fn images(run: &Run) -> Result<Array> {
         let layers = at(image, "/RootFS/Layers").and_then(Value::as_array);
         for name in names {
             let (repository, tag) = repository(name, "");
-            list.push(Dynamic::from(map([
-                ("id", text(image, "/Id").into()),
-                ("repository", repository.into()),
-                ("tag", tag.into()),
-                ("created", seconds(text(image, "/Created"))),
-                ("size", image.get("Size").and_then(Value::as_i64).unwrap_or_default().into()),
-                ("layers", i64::try_from(layers.map_or(0, Vec::len)).unwrap_or_default().into()),
-                ("labels", labels(image).into()),
-            ])));
+            list.push(Image {
+                id: text(image, "/Id").to_owned(),
+                repository,
+                tag,
+                created: seconds(text(image, "/Created")),
+                size: image.get("Size").and_then(Value::as_i64).unwrap_or_default(),
+                layers: layers.map_or(0, Vec::len),
+                labels: labels(image),
+            });
         }
     }
     Ok(list)

@@ -1,14 +1,15 @@
 //! Updates a hosts file: decides what its block should contain, and replaces the file.
 
-use super::super::{docker, file};
 use super::containers::Container;
 use super::names::{self, Line, Needed, Scope};
 use super::{Entry, HOSTS, Hosts, entries};
+use crate::host::docker;
+use crate::host::file;
 use crate::host::resolver::{self, Answer};
 use crate::host::routes::Routes;
 use crate::run::{Error, Result, Run};
 use crate::store::{lock, replace};
-use rhai::{Array, Dynamic, Map};
+use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,49 +25,8 @@ pub struct Options {
     pub adopt: bool,
 }
 
-/// The options of `hosts::update`.
-pub const OPTIONS: [&str; 2] = ["sites", "adopt"];
-
-/// Refuses options that `hosts::update` does not have, or that have the wrong type.
-///
-/// # Errors
-/// With the option and the type that it must have.
-pub fn refuse(_: &str, options: &Map) -> Result<()> {
-    Options::read(options).map(drop)
-}
-
-impl Options {
-    pub(super) fn read(options: &Map) -> Result<Self> {
-        let mut read = Self::default();
-        for (name, value) in options {
-            let wrong = |wanted: &str| {
-                Error::new(format!("update the hosts file: `{name}` is {wanted}, not `{}`", value.type_name()))
-            };
-            match name.as_str() {
-                "sites" => {
-                    let needed = |site: &Dynamic| {
-                        let site = site.read_lock::<Map>()?;
-                        let is = |flag: &str| site.get(flag).is_some_and(|value| value.as_bool() == Ok(true));
-                        let name = site.get("upstream").cloned()?.into_string().ok()?;
-                        Some(Needed { name, listens: is("listens"), missing: is("missing") })
-                    };
-                    let sites = value.read_lock::<Array>().ok_or_else(|| wrong("an array"))?;
-                    let needed = |site| needed(site).ok_or_else(|| wrong("what `nginx::sites()` or `names()` gives"));
-                    read.needed = sites.iter().map(needed).collect::<Result<_>>()?;
-                }
-                "adopt" => read.adopt = value.as_bool().map_err(|_| wrong("true or false"))?,
-                _ => {
-                    let error = Error::new(format!("update the hosts file: there is no option `{name}`"));
-                    return Err(error.help(format!("there are {}", OPTIONS.join(", "))));
-                }
-            }
-        }
-        Ok(read)
-    }
-}
-
 /// What an update changed, or would have changed.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Serialize)]
 pub struct Change {
     /// True if the file's bytes changed.
     pub changed: bool,
@@ -195,8 +155,8 @@ pub struct Check {
 ///
 /// # Errors
 /// When it cannot be read, or has only a part of the block's marks.
-pub fn check(run: &Run, containers: &Array, needed: Vec<Needed>) -> Result<Check> {
-    let containers = containers.iter().map(Container::from_map).collect::<Result<Vec<_>>>()?;
+pub fn check(run: &Run, containers: &[docker::Container], needed: Vec<Needed>) -> Result<Check> {
+    let containers: Vec<_> = containers.iter().map(Container::of).collect();
     let bytes = file::read_bytes(Path::new(HOSTS))?;
     let options = Options { needed, adopt: false };
     let mut answers = Answers::new();
@@ -218,7 +178,8 @@ fn is_this_hosts(path: &str) -> bool {
 ///
 /// # Errors
 /// When it cannot be read or written, and when the Docker daemon is elsewhere.
-pub(super) fn update(run: &Run, containers: &[Container], path: &str, options: &Options) -> Result<Change> {
+pub fn update(run: &Run, containers: &[docker::Container], path: &str, options: &Options) -> Result<Change> {
+    let containers: Vec<_> = containers.iter().map(Container::of).collect();
     if is_this_hosts(path)
         && let Some(engine) = run.query("docker: an engine elsewhere", Some(None), || docker::engine::elsewhere(run))?
     {
@@ -238,7 +199,7 @@ pub(super) fn update(run: &Run, containers: &[Container], path: &str, options: &
     }
     let before = found.unwrap_or_default();
     let mut answers = Answers::new();
-    let task = Task::of(run, containers, path, options)?;
+    let task = Task::of(run, &containers, path, options)?;
     let first = propose(&task, &before, &answers)?;
     let mut bytes = before.clone();
     let mut missing = missing;

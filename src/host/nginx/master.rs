@@ -1,9 +1,9 @@
-//! The nginx process for scripts: test, reload, start, and whether that is due.
+//! The nginx process: test, reload, start, and whether that is due.
 
-use super::super::{Context, docker, hosts};
-use crate::host::nginx::config::{self, Config, Directive};
-use crate::host::nginx::{names, sites};
+use super::config::{self, Config, Directive};
+use super::{names, sites};
 use crate::host::nginxd::{self, Names, Read, Unit, Worker, workers};
+use crate::host::{docker, hosts};
 use crate::process::{self, Plan, Stage};
 use crate::run::overlay::Found;
 use crate::run::{Error, Result, Run, cause};
@@ -14,28 +14,35 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The state key for the output of `nginx -V`.
 const BUILT: &str = "nginx.built";
 
+/// Where nginx has its files, once it was needed, and `None` without nginx.
+pub type Kept = OnceLock<Option<Layout>>;
+
 /// Where this nginx was built to find its files.
 #[derive(Debug, PartialEq)]
 pub struct Layout {
     /// The main configuration file.
-    pub(super) conf: PathBuf,
+    pub conf: PathBuf,
     prefix: PathBuf,
     pid: PathBuf,
 }
 
 impl Layout {
     /// Returns the output of `nginx -V`, read once per script and once per release of nginx, or `None` without nginx.
-    pub(super) fn of(context: &Context) -> Result<Option<&Self>> {
-        if context.nginx.get().is_none() {
+    ///
+    /// # Errors
+    /// When nginx does not say where it keeps its files.
+    pub fn of<'a>(run: &Run, kept: &'a Kept) -> Result<Option<&'a Self>> {
+        if kept.get().is_none() {
             // Two workers may both run it. They get the same answer.
-            let _ = context.nginx.set(Self::ask(&context.run)?);
+            let _ = kept.set(Self::ask(run)?);
         }
-        Ok(context.nginx.get().and_then(Option::as_ref))
+        Ok(kept.get().and_then(Option::as_ref))
     }
 
     fn ask(run: &Run) -> Result<Option<Self>> {
@@ -54,10 +61,13 @@ impl Layout {
     }
 
     /// Like `of`, but an error if nginx is not installed.
-    pub(super) fn need(context: &Context) -> Result<&Self> {
+    ///
+    /// # Errors
+    /// Same as for `of`.
+    pub fn need<'a>(run: &Run, kept: &'a Kept) -> Result<&'a Self> {
         let missing =
             || Error::new("read nginx's configuration: nginx is not installed").help("on Debian: `apt install nginx`");
-        Self::of(context)?.ok_or_else(missing)
+        Self::of(run, kept)?.ok_or_else(missing)
     }
 
     /// Reads the configure arguments. The defaults are those of nginx's `auto/options`.
@@ -84,7 +94,7 @@ impl Layout {
     }
 
     /// Returns the process that `nginx -s` would signal.
-    pub(super) fn master(&self, config: &[Directive]) -> Option<i32> {
+    pub fn master(&self, config: &[Directive]) -> Option<i32> {
         nginxd::running(&self.pid_file(config), Self::is_single(config))
     }
 
@@ -124,7 +134,8 @@ fn new_workers(
     }
 }
 
-pub(super) fn is_installed() -> bool {
+/// Returns whether nginx is installed on this host.
+pub fn is_installed() -> bool {
     program().is_some()
 }
 
@@ -144,12 +155,15 @@ fn mark(program: &Path) -> Option<String> {
 
 /// The result of `nginx -t`.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Tested {
-    pub(super) ok: bool,
-    pub(super) message: String,
-    pub(super) place: Option<(String, i64)>,
+pub struct Tested {
+    /// True if the configuration is valid.
+    pub ok: bool,
+    /// nginx's own error or warnings.
+    pub message: String,
+    /// The file and the line of the error.
+    pub place: Option<(String, i64)>,
     /// A name that cannot be resolved, and whether nginx would listen at its address.
-    pub(super) missing: Option<(String, bool)>,
+    pub missing: Option<(String, bool)>,
 }
 
 /// Returns the text after a level, without the time, the name and the process before it.
@@ -177,7 +191,11 @@ impl Tested {
         Self { ok, place: place.filter(|_| !ok), missing, message }
     }
 
-    pub(super) fn run(run: &Run) -> Result<Self> {
+    /// Tests the configuration. A wrong one is not an error.
+    ///
+    /// # Errors
+    /// When nginx is not installed, and when only root can test it.
+    pub fn run(run: &Run) -> Result<Self> {
         let outcome = process::attempt(run, &Plan::read(["nginx", "-t"]))?;
         let tested = Self::parse(outcome.code() == 0, &outcome.err_text());
         let denied = tested.message.contains("(13: Permission denied)");
@@ -190,10 +208,12 @@ impl Tested {
 }
 
 /// Makes nginx read its configuration and resolve the names in it, or starts it.
-pub(super) fn reload(context: &Context) -> Result<()> {
-    let run = &context.run;
+///
+/// # Errors
+/// When its configuration is not valid, and when no new workers run.
+pub fn reload(run: &Run, kept: &Kept) -> Result<()> {
     docker::engine::only_here(run, "reload nginx: it is")?;
-    let Some(layout) = Layout::of(context)? else {
+    let Some(layout) = Layout::of(run, kept)? else {
         run.output.log("nginx is not installed: nothing to reload");
         return Ok(());
     };
@@ -277,7 +297,10 @@ pub(super) fn reload(context: &Context) -> Result<()> {
 }
 
 /// Returns why nginx is down on purpose, `None` if it runs, failed, or has not been up since the boot.
-pub(super) fn stopped(run: &Run, layout: &Layout, config: &[Directive], unit: Option<&Unit>) -> Result<Option<String>> {
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn stopped(run: &Run, layout: &Layout, config: &[Directive], unit: Option<&Unit>) -> Result<Option<String>> {
     if layout.master(config).is_some() {
         return Ok(None);
     }
@@ -315,9 +338,8 @@ pub struct News {
 ///
 /// # Errors
 /// When the hosts file or the state cannot be read.
-pub fn is_outdated(context: &Context, news: &News, keep: bool) -> Result<bool> {
-    let run = &context.run;
-    let Some(layout) = Layout::of(context)? else { return Ok(!news.lines.is_empty()) };
+pub fn is_outdated(run: &Run, kept: &Kept, news: &News, keep: bool) -> Result<bool> {
+    let Some(layout) = Layout::of(run, kept)? else { return Ok(!news.lines.is_empty()) };
     let config = Config::read(&layout.conf).unwrap_or_default();
     if run.options.dry_run {
         let found = names::used(&config);
@@ -379,8 +401,8 @@ fn is_newer_than(path: &str, start: u64) -> Result<bool> {
 ///
 /// # Errors
 /// When nginx does not say where it keeps its files.
-pub fn is_running(context: &Context) -> Result<bool> {
-    let Some(layout) = Layout::of(context)? else { return Ok(false) };
+pub fn is_running(run: &Run, kept: &Kept) -> Result<bool> {
+    let Some(layout) = Layout::of(run, kept)? else { return Ok(false) };
     Ok(layout.master(&config::read(&layout.conf).unwrap_or_default()).is_some())
 }
 
@@ -389,8 +411,8 @@ pub fn is_running(context: &Context) -> Result<bool> {
 ///
 /// # Errors
 /// When its configuration cannot be read.
-pub fn needed(context: &Context, held: &[String]) -> Result<Vec<names::Name>> {
-    let Some(layout) = Layout::of(context)? else { return Ok(Vec::new()) };
+pub fn needed(run: &Run, kept: &Kept, held: &[String]) -> Result<Vec<names::Name>> {
+    let Some(layout) = Layout::of(run, kept)? else { return Ok(Vec::new()) };
     Ok(names::needed(&Config::read(&layout.conf)?, held))
 }
 
@@ -398,9 +420,9 @@ pub fn needed(context: &Context, held: &[String]) -> Result<Vec<names::Name>> {
 ///
 /// # Errors
 /// When there is no such file.
-pub fn is_older(context: &Context, path: &str) -> Result<bool> {
-    let Some(layout) = Layout::of(context)? else { return Ok(false) };
-    if matches!(context.run.find(Path::new(path)), Found::File(_)) {
+pub fn is_older(run: &Run, kept: &Kept, path: &str) -> Result<bool> {
+    let Some(layout) = Layout::of(run, kept)? else { return Ok(false) };
+    if matches!(run.find(Path::new(path)), Found::File(_)) {
         // A planned file is newer than what nginx has read.
         return Ok(true);
     }
@@ -408,7 +430,7 @@ pub fn is_older(context: &Context, path: &str) -> Result<bool> {
     is_newer_than(path, 0)?;
     let Some(master) = layout.master(&config::read(&layout.conf).unwrap_or_default()) else { return Ok(true) };
     let workers = workers(master);
-    let read = Read::last(&context.run)?.filter(|read| read.is_about(&workers));
+    let read = Read::last(run)?.filter(|read| read.is_about(&workers));
     // Take the oldest: a worker that died is replaced by one that knows no more than the others.
     let start = read.map(|read| read.start).or_else(|| workers.iter().map(|worker| worker.start).min());
     start.map_or(Ok(true), |start| is_newer_than(path, start))
