@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Prints everything that a script can change, except:
 /// - values that differ between hosts: ids, addresses, dates, times, and checksums and sizes of archives, which contain
-/// times;
+///   times;
 /// - moyai's state directory, for which plans have no lines (records of backups and verifications, waiting reports,
-/// site states). The backups in it are included.
+///   site states). The backups in it are included.
 const STATE: &str = r#"
 cd "$MOYAI_SCRIPTS/.."
 {
