@@ -76,7 +76,7 @@ fn texts(map: &Map) -> BTreeMap<String, String> {
     map.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
-/// Converts what `docker::inspect` returned back.
+/// Converts the result of `docker::inspect` back to JSON.
 fn value(map: Map) -> Result<Value> {
     plain::json("container inspect", to_json(&map.into())?.as_bytes())
 }

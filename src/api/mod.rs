@@ -74,7 +74,7 @@ pub struct Inner {
     pub http: crate::host::http::Client,
     /// Shared by the queries to image registries.
     pub registries: crate::host::registry::Registries,
-    /// Where nginx has its files.
+    /// The places of nginx's files.
     pub nginx: crate::host::nginx::master::Kept,
     end: Mutex<Option<basics::End>>,
     ends: AtomicBool,

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 /// The state key for the output of `nginx -V`.
 const BUILT: &str = "nginx.built";
 
-/// Where nginx has its files, once it was needed, and `None` without nginx.
+/// The layout of this host's nginx, found at the first use. It is `None` if nginx is not installed.
 pub type Kept = OnceLock<Option<Layout>>;
 
 /// Where this nginx was built to find its files.
