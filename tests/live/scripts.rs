@@ -375,9 +375,15 @@ fn a_restore_keeps_options_and_is_rolled_back_when_interrupted() {
     // After an interruption, the old container is back unchanged.
     let id = host.sh("docker inspect -f '{{.Id}}' web").ok();
     let before = inspect(&mut host);
+    // This client starts nothing as long as the file is there, so that the signal comes before the restore succeeds.
+    host.sh("mkdir /opt/slow; printf '#!/bin/sh\\n[ \"$1\" != start ] || while [ -e /run/slow ]; do sleep 0.1; done\\nexec /usr/bin/docker \"$@\"\\n' >/opt/slow/docker; chmod 755 /opt/slow/docker").ok();
     for signal in ["TERM", "INT"] {
         let err = host
-            .sh(&format!("\"$moyai\" run -v restore web v1 & for try in {{1..200}}; do docker ps -a | grep -q web.old- && break; done; kill -{signal} $!; wait $!"))
+            .sh(&format!(
+                "touch /run/slow; PATH=/opt/slow:$PATH \"$moyai\" run -v restore web v1 &
+                 until docker ps -a | grep -q web.old- || ! kill -0 $!; do sleep 0.1; done
+                 kill -{signal} $!; rm /run/slow; wait $!"
+            ))
             .failed(if signal == "TERM" { 143 } else { 130 });
         assert!(err.contains("web: rolled back to the old container"), "{err}");
         assert_eq!(host.sh("docker inspect -f '{{.Id}}' web").ok(), id);
