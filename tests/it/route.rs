@@ -169,10 +169,10 @@ fn the_nagios_line_has_an_exit_code_and_performance_data() {
     config(&world, &text);
     let seconds = regex::Regex::new("time=[0-9.]+s").unwrap();
     for (name, code, line) in [
-        ("ok", 0, "MOYAI OK - ok is fine | time=Ts;;5;0\n"),
-        ("down", 2, "MOYAI CRITICAL - down is sick: status 404, it says \"nothing here\" | time=Ts;;;0\n"),
-        ("slow", 1, "MOYAI WARNING - slow is sick: status 404, it says \"nothing here\" | time=Ts;;;0\n"),
-        ("bar", 2, "MOYAI CRITICAL - bar is sick: sh exited with status 1: a b | time=Ts;;;0\n"),
+        ("ok", 0, "MOYAI OK - ok is up | time=Ts;;5;0\n"),
+        ("down", 2, "MOYAI CRITICAL - down is down: status 404, it says \"nothing here\" | time=Ts;;;0\n"),
+        ("slow", 1, "MOYAI WARNING - slow is down: status 404, it says \"nothing here\" | time=Ts;;;0\n"),
+        ("bar", 2, "MOYAI CRITICAL - bar is down: sh exited with status 1: a b | time=Ts;;;0\n"),
         ("typo", 3, "MOYAI UNKNOWN - typo: a site has no option `wrods`\n"),
         ("nobody", 3, "MOYAI UNKNOWN - there is no site \"nobody\"\n"),
     ] {

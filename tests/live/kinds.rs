@@ -55,7 +55,7 @@ fn container_checks_cover_running_health_and_restart_loops() {
     assert_eq!(states(&rows(&mut host))[4], "fine () ");
     // If the Docker daemon does not answer, the container is not up.
     let gave = host.sh("DOCKER_HOST=unix:///nowhere \"$moyai\" run monitor --nagios well");
-    assert!(gave.code == 2 && gave.out.starts_with("MOYAI CRITICAL - well is sick (container): "), "{gave:?}");
+    assert!(gave.code == 2 && gave.out.starts_with("MOYAI CRITICAL - well is down (container): "), "{gave:?}");
 }
 
 #[test]

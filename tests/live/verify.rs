@@ -102,14 +102,14 @@ fn verification_uses_a_copy_that_cannot_reach_the_site() {
     host.until(20, "! kill -0 $(cat pid) 2>/dev/null");
     let said = host.sh("cat out.log").ok();
     assert!(
-        said.contains("backup/web:v1 of web is verified: https://web.test/ is fine, \"sleep 8\" is fine"),
+        said.contains("backup/web:v1 of web is verified: https://web.test/ is up, \"sleep 8\" succeeded"),
         "{said}"
     );
-    assert_eq!(verified(&mut host), "web:v1 true https://web.test/ is fine, \"sleep 8\" is fine\n");
+    assert_eq!(verified(&mut host), "web:v1 true https://web.test/ is up, \"sleep 8\" succeeded\n");
     assert_eq!(copies(&mut host), "");
     assert_eq!(host.sh("cat /etc/hosts; docker inspect web | sort").ok(), before);
     assert_eq!(host.sh("docker exec web cat /www/index.html; cat /srv/file").ok(), "the words\nhost\n");
-    assert!(host.script("backups").ok().contains("https://web.test/ is fine"));
+    assert!(host.script("backups").ok().contains("https://web.test/ is up"));
 }
 
 #[test]
@@ -169,13 +169,13 @@ fn a_backup_that_fails_verification_is_reported_and_kept() {
 fn without_a_site_verification_checks_the_server_health_or_uptime() {
     let mut host = site("");
     for (config, nginx, options, how) in [
-        ("const SITES = [];", true, "", "http://web.test/ is fine"),
-        ("const SITES = #{ \"http://web.test/\": \"the words\" };", true, "", "http://web.test/ is fine"),
+        ("const SITES = [];", true, "", "http://web.test/ is up"),
+        ("const SITES = #{ \"http://web.test/\": \"the words\" };", true, "", "http://web.test/ is up"),
         (
             "const SITES = [#{ name: \"web\", url: \"http://elsewhere.test/\", words: \"the words\" }];",
             true,
             "",
-            "http://elsewhere.test/ is fine",
+            "http://elsewhere.test/ is up",
         ),
         ("const SITES = [];", false, "--health-interval 200ms --health-cmd 'cat /www/index.html'", "healthy"),
         ("const SITES = [];", false, "", "stays up"),
@@ -525,7 +525,7 @@ fn verification_starts_the_dependencies_of_a_site_with_its_copy() {
     let err = host.script("backup front --tag v1 --verify").failed(1);
     assert!(err.contains("it needs web, which has no backup"), "{err}");
     host.script("backup --tag v1 --verify").ok();
-    assert_eq!(verified(&mut host), "front:v1 true http://front.test/ is fine\nweb:v1 true http://web.test/ is fine\n");
+    assert_eq!(verified(&mut host), "front:v1 true http://front.test/ is up\nweb:v1 true http://web.test/ is up\n");
     assert_eq!(copies(&mut host), "");
     front(&mut host, "");
     let err = host.script("backup front --tag v2 --verify").failed(1);
