@@ -190,3 +190,12 @@ fn doctor_reads_a_partial_configuration_as_runs_do() {
     let found = line("const SITE = #{};");
     assert!(found.starts_with("fail") && found.contains("the constant `SITE`") && found.contains("SITES"), "{found}");
 }
+
+#[test]
+fn the_labels_of_an_older_version_still_configure_the_verification() {
+    let script = "import \"config\" as config;
+        let c = #{ labels: #{ \"moyai.proof\": \"true\", \"moyai.proof.with\": \"a b\", \"moyai.proof.for\": \"c\" } };
+        print([config::verify(c), config::verify_with(c), config::verify_for(c)]);
+        c.labels[\"moyai.verify\"] = \"false\"; print(config::verify(c));";
+    assert_eq!(World::new().run(script).ok(), "[\"true\", [\"a\", \"b\"], [\"c\"]]\nfalse\n");
+}
