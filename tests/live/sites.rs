@@ -444,10 +444,10 @@ fn one_changed_line_makes_hosts_sync_work_with_apache() {
     host.sh("\"$moyai\" eject hosts-sync").ok();
     let path = host.path("scripts/hosts-sync.rhai");
     let text = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(text.matches("all = held::reload_latest(all, sites);").count(), 1);
+    assert_eq!(text.matches("all = placeholders::reload_latest(all, sites);").count(), 1);
     std::fs::write(
         &path,
-        text.replace("all = held::reload_latest(all, sites);", "cmd(`apachectl -k graceful`).daemon().run();"),
+        text.replace("all = placeholders::reload_latest(all, sites);", "cmd(`apachectl -k graceful`).daemon().run();"),
     )
     .unwrap();
     host.sh("rm -f /usr/sbin/nginx /etc/apache2/sites-enabled/*; a2enmod -q proxy_http; mkdir -p /var/log/apache2
