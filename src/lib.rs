@@ -15,7 +15,7 @@
 //! | [`port`] | `moyai port`: translates a bash script to a Rhai script. |
 //! | [`engine`] | Rhai: finds, checks and runs scripts, implements the command literals, and renders errors. |
 //! | [`api`] | The functions that a script can call: one file per namespace. Their doc comments are the output of `moyai api`. |
-//! | [`host`] | Docker, nginx, files, the hosts file, disk usage, HTTP, registries, routes and messages in plain Rust, without Rhai. Lists are structs that `api` converts to maps. |
+//! | [`host`] | Docker, nginx, files, the hosts file, disk usage, HTTP, registries, routes and messages in plain Rust, without Rhai. Also what could lose data: archives of volumes, the store, the record of backups, and the replacement of a container. Lists are structs that `api` converts to maps. |
 //! | [`process`] | Programs: finds, starts, pipes, traces and times them out. No other module starts a process. |
 //! | [`schedule`] | Crontab lines, rules, time zones, times and durations. |
 //! | [`store`] | What outlives a run: atomic replacement of files, state, the journal, history and locks. |

@@ -152,6 +152,20 @@ impl Run {
         self.cancel.clear(Some(limit));
     }
 
+    /// Prints a text of a script. The output of a dry run can be pasted into a shell, so there it becomes comments.
+    pub fn say(&self, text: &str) {
+        if self.options.dry_run {
+            self.output.print(&format!("# {}", text.replace('\n', "\n# ")));
+        } else {
+            self.output.print(text);
+        }
+    }
+
+    /// Prints a warning to standard error.
+    pub fn warn(&self, text: &str) {
+        self.output.note(&format!("warning: {}", text::message(text)));
+    }
+
     /// Counts a change that did not pass [`Run::planned`].
     pub fn count_change(&self) {
         self.changes.fetch_add(1, Ordering::Relaxed);

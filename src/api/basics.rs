@@ -2,11 +2,11 @@
 
 use super::nearest::nearest;
 use super::{Context, Fallible};
-use crate::run::text::quote;
-use crate::run::{Error, Result, Run, cause, text};
+use crate::host::secret::secret;
+use crate::host::state;
+use crate::run::{Error, Result, cause, text};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
-use std::os::unix::fs::MetadataExt;
 
 /// Registers the functions.
 pub fn register(engine: &mut Engine) {
@@ -21,6 +21,8 @@ pub enum End {
     Exit(i32),
     /// `moyai::private_host(...)`: this process runs `moyai` with these arguments on a private host.
     PrivateHost(Vec<String>),
+    /// `moyai::run_instead(...)`: this process runs this script with these arguments.
+    Instead(Vec<String>),
 }
 
 /// The type of an option, given by its default.
@@ -66,36 +68,6 @@ impl OptionKind {
     }
 }
 
-/// Reads a secret. See the script function of the same name.
-fn read_secret(run: &Run, name: &str) -> Result<String> {
-    if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
-        return Err(Error::new(format!("read the secret `{name}`: this is not a valid name of a secret")));
-    }
-    // A shell cannot export a variable with a `-` in its name.
-    let plain: String = name.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '_' }).collect();
-    let variable = format!("MOYAI_SECRET_{}", plain.to_ascii_uppercase());
-    let named = [name, &plain].map(|name| format!("MOYAI_SECRET_{name}"));
-    if let Some(value) = named.iter().chain([&variable]).find_map(|name| std::env::var(name).ok()) {
-        return Ok(value);
-    }
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| std::path::PathBuf::from(dir).join(name));
-    let kept = run.options.places.secrets.join(name);
-    let found = credentials.into_iter().chain([kept.clone()]).find(|path| path.exists());
-    let Some(path) = found else {
-        return Err(Error::not_found(format!("read the secret `{name}`: it does not exist"))
-            .help(format!("save it in `{}` with mode 0600, or set ${variable}", kept.display())));
-    };
-    let failed = |error: std::io::Error| Error::new(format!("read the secret `{}`: {}", path.display(), cause(&error)));
-    let metadata = std::fs::metadata(&path).map_err(failed)?;
-    if path == kept && metadata.mode() & 0o077 != 0 {
-        return Err(Error::refused(format!("read the secret `{}`: other users can read it too", path.display()))
-            .help(format!("chmod 600 {}", quote(&path.to_string_lossy()))));
-    }
-    let text = crate::run::owned::read(&path).map_err(failed)?;
-    let text = String::from_utf8(text).map_err(|_| failed(std::io::Error::other("it is not UTF-8")))?;
-    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
-}
-
 /// Reads an environment variable. The daemon passes events in a file: a burst of them is too long for a variable, and a
 /// run that starts before its events already has its environment.
 fn variable(name: &str) -> Result<Option<String>> {
@@ -127,7 +99,58 @@ mod basics {
     /// warn("the disk is nearly full");
     /// ```
     pub fn warn(call: NativeCallContext, text: Dynamic) {
-        Context::of(&call).run.output.note(&format!("warning: {}", text::message(&text.to_string())));
+        Context::of(&call).run.warn(&text.to_string());
+    }
+
+    /// Warns once when a problem begins, and prints once when it is resolved, because cron mails all output. This
+    /// changes something: the problems are the state `key`.
+    ///
+    /// - `key`: any string. It keeps the problems of different scripts apart.
+    /// - `lines`: an array with a sentence for each problem that there is now.
+    ///
+    /// Errors: when the state cannot be read. If it cannot be saved, as on a full disk, the next run warns again.
+    ///
+    /// ```rhai
+    /// let full = df::all().filter(|disk| disk.percent > 95).map(|disk| `${disk.mount} is full`);
+    /// warn_once("example disks", full);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn warn_once(call: NativeCallContext, key: &str, lines: Array) -> Fallible<()> {
+        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        Ok(state::warn_once(&Context::of(&call).run, key, &lines)?)
+    }
+
+    /// Returns the message of a caught error, and the last line that its program printed.
+    ///
+    /// - `error`: what `catch` caught.
+    ///
+    /// Returns a string.
+    ///
+    /// ```rhai
+    /// try { $(`ls /nowhere`); } catch (e) { warn(why(e)); }
+    /// ```
+    pub fn why(error: Dynamic) -> String {
+        let Some(own) = error.read_lock::<Error>() else {
+            return match error.clone().try_cast::<Map>() {
+                Some(mut map) => map_text(&mut map),
+                None => error.to_string(),
+            };
+        };
+        own.why()
+    }
+
+    /// Returns the same as `why`, then `"; help: "` and the help of the error if it has one.
+    ///
+    /// - `error`: what `catch` caught.
+    ///
+    /// Returns a string.
+    ///
+    /// ```rhai
+    /// try { env("NOT_SET"); } catch (e) { warn(why_and_help(e)); }
+    /// ```
+    pub fn why_and_help(error: Dynamic) -> String {
+        let help = error.read_lock::<Error>().and_then(|own| own.help.clone()).filter(|help| !help.is_empty());
+        help.map_or_else(|| why(error.clone()), |help| format!("{}; help: {help}", why(error.clone())))
     }
 
     /// Replaces hidden characters in a text by escapes: control characters such as ESC, bidirectional controls, and
@@ -188,7 +211,7 @@ mod basics {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn die(text: Dynamic) -> Fallible<()> {
-        Err(Error { foreseen: true, ..Error::new(text.to_string()) }.into())
+        Err(Error::foreseen(text.to_string()).into())
     }
 
     /// Fails the script with an exit code. Otherwise the same as `die(text)`.
@@ -207,7 +230,7 @@ mod basics {
             let error = Error::new(format!("die with `{code}`: the exit code of a failure is 1 to 255"));
             return Err(error.help("write `die(\"...\");`, which exits with 1, or `exit(0);`").into());
         };
-        Err(Error { foreseen: true, ..Error::new(text.to_string()).exit(code.into()) }.into())
+        Err(Error::foreseen(text.to_string()).exit(code.into()).into())
     }
 
     /// Ends the script with an exit code. Deferred closures still run.
@@ -465,17 +488,7 @@ mod basics {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn secret(call: NativeCallContext, name: &str) -> Fallible<String> {
-        let run = &Context::of(&call).run;
-        let found = run.query(&format!("secret {name}"), Some(String::new()), || {
-            let value = read_secret(run, name)?;
-            run.output.hide(&value);
-            Ok(value)
-        })?;
-        // A recording has no secrets, and a test gets none of this host's.
-        let value = if run.plays().is_some() { format!("secret-{name}") } else { found };
-        run.output.hide(&value);
-        run.plan_secret(name);
-        Ok(value)
+        Ok(super::secret(&Context::of(&call).run, name)?)
     }
 
     /// Returns the message of a caught error.

@@ -2,16 +2,13 @@
 
 use super::text::Lines;
 use super::{Context, Fallible, duration, from_json, map};
-use crate::process::{self, Input, Outcome, Output, PLANNED, Plan, Running, Unfinished};
-use crate::run::{Error, Result, Run, Tail, lock};
-use crate::store::replace;
+use crate::host::file;
+use crate::process::{self, Input, Outcome, Output, PLANNED, Plan, Running};
+use crate::run::{Error, Result, Run, lock};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
-use std::fs::File;
-use std::io::{Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// Registers the type and its methods.
 pub fn register(engine: &mut Engine) {
@@ -37,26 +34,14 @@ impl Command {
         &self.plan
     }
 
-    /// Runs it as a read-only command and returns its output without trailing newlines.
-    pub fn read_text(&self, run: &Run) -> Result<String> {
-        let outcome = process::run(run, &self.plan)?;
-        if std::str::from_utf8(&outcome.out).is_err() {
-            run.replaced(|| format!("the output of `{}`", run.output.mask(&self.plan.line())));
-        }
-        let mut text = outcome.text();
-        text.truncate(text.trim_end_matches('\n').len());
-        Ok(text)
-    }
-
     fn with(&self, change: impl FnOnce(&mut Plan)) -> Self {
         let mut plan = self.plan.clone();
         change(&mut plan);
         Self { plan }
     }
 
-    /// Returns it as a read-only command without a time limit: a test of an archive, a search, a log.
     fn patient(&self) -> Plan {
-        Plan { timeout: self.plan.timeout.or(Some(Duration::MAX)), ..self.plan.clone() }
+        self.plan.clone().patient()
     }
 
     fn acting(&self, output: Output) -> Plan {
@@ -67,44 +52,6 @@ impl Command {
         }
         plan
     }
-}
-
-impl Command {
-    /// Runs it with its output in a file that is replaced when the command has succeeded.
-    fn fill(&self, run: &Run, path: &str, mode: Option<u32>) -> Result<()> {
-        let path = Path::new(path);
-        let mut plan = self.acting(Output::File(path.into(), false));
-        plan.mode = mode;
-        if run.dry() || process::is_written_in_place(path) {
-            return process::run(run, &plan).map(|_| ());
-        }
-        let new = replace::Unfinished::begin(path, mode)?;
-        plan.unfinished = Some(Unfinished(Arc::new(new.file()?)));
-        match process::run(run, &plan) {
-            Ok(_) => new.complete(),
-            Err(mut error) => {
-                if error.err.is_empty() && plan.stages.iter().any(|stage| stage.both) {
-                    // The command's standard error is in a temporary file that nobody will see.
-                    let (said, before) = new.file().map(end_of).unwrap_or_default();
-                    (error.err, error.err_before) = (run.output.mask(&said), before);
-                }
-                Err(error)
-            }
-        }
-    }
-}
-
-/// Returns the end of a file, and how many bytes come before it.
-fn end_of(mut file: File) -> (String, u64) {
-    let mut tail = Tail::new(process::TAIL);
-    let mut part = vec![0; process::TAIL];
-    // What cannot be read is left out of the error.
-    if file.rewind().is_ok() {
-        while let Ok(count @ 1..) = file.read(&mut part) {
-            tail.push(&part[..count]);
-        }
-    }
-    (String::from_utf8_lossy(tail.bytes()).into_owned(), tail.before())
 }
 
 /// The value of `.start()`.
@@ -164,7 +111,7 @@ mod command {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn read(call: NativeCallContext, command: &mut Command) -> Fallible<String> {
-        Ok(command.read_text(&Context::of(&call).run)?)
+        Ok(process::read_text(&Context::of(&call).run, &command.plan)?)
     }
 
     /// Returns the command's output line by line. The command runs at each use; `lines` describes the filters. There is
@@ -408,7 +355,7 @@ mod command {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn to_file(call: NativeCallContext, command: &mut Command, path: &str) -> Fallible<()> {
-        Ok(command.fill(&Context::of(&call).run, path, None)?)
+        Ok(file::fill(&Context::of(&call).run, command.plan.clone(), path, None)?)
     }
 
     /// Like `to_file`, for a file that not everybody may read: it has this mode from the start.
@@ -424,7 +371,7 @@ mod command {
     #[rhai_fn(name = "to_file", return_raw, pure)]
     pub fn to_file_with(call: NativeCallContext, command: &mut Command, path: &str, options: Map) -> Fallible<()> {
         let mode = crate::api::file::mode_of(&format!("write `{path}`"), &options)?;
-        Ok(command.fill(&Context::of(&call).run, path, mode)?)
+        Ok(file::fill(&Context::of(&call).run, command.plan.clone(), path, mode)?)
     }
 
     /// Runs the command and appends its output to a file: bash's `>>`. This changes something; it has no time limit

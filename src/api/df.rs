@@ -1,7 +1,7 @@
 //! `df`: how full the file systems are, as df(1) reports it.
 
-use super::{Context, Fallible, converted};
-use crate::host::df::ask;
+use super::{Context, Fallible, converted, plain};
+use crate::host::df::{self as host, ask};
 use crate::run::Error;
 use rhai::plugin::*;
 use rhai::{Array, Engine, Map, exported_manifest};
@@ -34,6 +34,29 @@ mod df {
         let usage = ask(&Context::of(&call).run, Some(path))?;
         let first = usage.first();
         converted(first.ok_or_else(|| Error::new(format!("query `df` for `{path}`: it printed nothing")))?)
+    }
+
+    /// Checks that the disks have room. Needs on the same file system are added up.
+    ///
+    /// - `needs`: an array of `#{path: text, bytes: number}`: what will be written where. A path that does not exist yet
+    ///   counts for the nearest directory above it.
+    /// - `keep`: the bytes that stay free on each disk, such as `config::STAYS_FREE`.
+    ///
+    /// Errors: when a disk cannot take them, with the three sizes; same as `df::usage`.
+    ///
+    /// ```rhai
+    /// df::require([#{ path: "/var/backups/not-there-yet", bytes: 4096 }], 0);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn require(call: NativeCallContext, needs: Array, keep: i64) -> Fallible<()> {
+        #[derive(serde::Deserialize)]
+        struct Need {
+            path: String,
+            bytes: i64,
+        }
+        let needs: Vec<Need> = plain("df::require: each need is `#{ path: \"/var\", bytes: 4096 }`", needs)?;
+        let needs: Vec<(String, i64)> = needs.into_iter().map(|need| (need.path, need.bytes)).collect();
+        Ok(host::require(&Context::of(&call).run, &needs, keep)?)
     }
 
     /// Returns the usage of every mounted file system that `df` lists.

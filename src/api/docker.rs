@@ -1,6 +1,7 @@
 //! `docker`: containers and images.
 
 mod containers;
+mod sharing;
 
 pub use containers::{EXEC, LOGS, refuse_of};
 
@@ -17,7 +18,8 @@ use std::collections::BTreeMap;
 
 /// Registers the namespace.
 pub fn register(engine: &mut Engine) {
-    let manifests = [exported_manifest!(docker), exported_manifest!(containers::containers)];
+    let manifests =
+        [exported_manifest!(docker), exported_manifest!(containers::containers), exported_manifest!(sharing::sharing)];
     engine.register_static_module("docker", super::namespace(&manifests));
 }
 
@@ -88,10 +90,11 @@ mod docker {
     /// Lists omit containers with a label `moyai.verifies`, which `backup --verify` creates and removes again.
     ///
     /// Returns an array of `#{id: text, name: text, image: text, image_id: text, repository: text, tag: text, state:
-    /// text, status: text, health: text, labels: map, created: number or (), started: number or (), exit_code: number
-    /// or (), oom: bool, restarts: number, mounts: [#{kind: text, source: text, target: text}], networks: [#{network:
-    /// text, driver: text, address: text, address6: text, aliases: list}]}`. `image` is what the container was created
-    /// from, as it was written. `repository` and `tag` are its parts, `""` for a bare image ID. `created` and `started`
+    /// text, up: bool, status: text, health: text, labels: map, created: number or (), started: number or (), exit_code:
+    /// number or (), oom: bool, restarts: number, mounts: [#{kind: text, source: text, target: text}], networks:
+    /// [#{network: text, driver: text, address: text, address6: text, aliases: list}]}`. `image` is what the container
+    /// was created from, as it was written. `repository` and `tag` are its parts, `""` for a bare image ID. `up` is true
+    /// for a running container, also if it is paused or Docker is restarting it. `created` and `started`
     /// (its last start) are in seconds since 1970, or `()`. `exit_code` is `()` while it is up. `oom` is true if the
     /// kernel killed a process of it because memory ran out. `restarts` counts the restarts by its restart policy.
     /// `health` is `""` without a health check. A mount's `source` is the volume's name, or the directory on the host.
@@ -348,7 +351,7 @@ mod docker {
         Ok(plain::change(&Context::of(&call).run, "restart", name)?)
     }
 
-    /// Pauses a container.
+    /// Pauses a container. Tries again for some seconds if it is too busy to be frozen.
     ///
     /// - `name`: its name or id.
     ///
@@ -359,7 +362,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn pause(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(plain::change(&Context::of(&call).run, "pause", name)?)
+        Ok(plain::pause(&Context::of(&call).run, name)?)
     }
 
     /// Unpauses a container.
@@ -422,6 +425,44 @@ mod docker {
     #[rhai_fn(return_raw)]
     pub fn commit(call: NativeCallContext, name: &str, reference: &str) -> Fallible<Map> {
         super::commit(&call, name, reference, &Map::new())
+    }
+
+    /// Creates an image of one layer from a container whose image has so many layers that no commit can add one: by
+    /// `docker export` and `docker load`, with its complete configuration, which `docker import` would lose. The
+    /// container should not write meanwhile.
+    ///
+    /// - `name`: the container's name or id.
+    /// - `reference`: the new image's name, `repository:tag`.
+    /// - `labels`: a map of names to values, added to those of the container. The labels by which other programs count
+    ///   the container as theirs are emptied.
+    /// - `dir`: an existing directory for the files, which only root can read. It is emptied first and removed at the
+    ///   end. It needs as much space as the container's files.
+    ///
+    /// Returns the ID of the image; in a dry run `<image of REFERENCE>`.
+    ///
+    /// Errors: docker's own message, and when a file cannot be written.
+    ///
+    /// ```rhai
+    /// let backup = |dir| docker::flatten("blog", "example/blog:Mon", #{ "moyai.container": "blog" }, dir);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn flatten(call: NativeCallContext, name: &str, reference: &str, labels: Map, dir: &str) -> Fallible<String> {
+        let labels: Vec<_> = texts(&labels).into_iter().collect();
+        Ok(plain::flatten(&Context::of(&call).run, name, reference, &labels, dir)?)
+    }
+
+    /// Returns a reference that Docker accepts: its repository is lower case, with single separators between letters.
+    /// The tag and the address of a registry stay.
+    ///
+    /// - `reference`: `repository:tag`.
+    ///
+    /// Returns a string.
+    ///
+    /// ```rhai
+    /// assert_eq(docker::valid_reference("backup/My Blog:Mon"), "backup/my-blog:Mon");
+    /// ```
+    pub fn valid_reference(reference: &str) -> String {
+        plain::valid_reference(reference)
     }
 
     /// Returns whether another program counts a container with this label as its own, such as

@@ -4,20 +4,15 @@ mod more;
 
 use super::text::{Lines, lines_of};
 use super::{Context, Fallible};
-use crate::host::file::{
-    PLANNED_SIZE, absent, add, answer, matching, matching_in, put, read_seen, stat, text, try_stat,
-};
+use crate::host::file::{self as files, absent, add, answer, change_path, matching, put, query, read_seen, stat, text};
 use crate::run::overlay::Found;
 use crate::run::text::quote;
-use crate::run::{Error, Result, Run, cause, owned};
+use crate::run::{Error, Result, Run, owned};
 use crate::store::replace::{self, explain};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest, exported_module};
-use ring::digest;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::fs::{self, File, Permissions};
-use std::io::{self, ErrorKind, Read};
+use std::fs::Permissions;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -26,29 +21,6 @@ pub fn register(engine: &mut Engine) {
     let manifests = [exported_manifest!(file), exported_manifest!(more::more)];
     engine.register_static_module("file", super::namespace(&manifests));
     engine.register_global_module(exported_module!(bare).into());
-}
-
-/// Changes paths, or prints the command that does it.
-fn change_path(
-    call: &NativeCallContext<'_>,
-    line: &[&str],
-    verb: &str,
-    path: &str,
-    work: impl FnOnce() -> io::Result<()>,
-) -> Fallible<()> {
-    let line = || line.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
-    let real = || work().map_err(|error| explain(verb, Path::new(path), &error));
-    Ok(Context::of(call).run.change(line, (), real)?)
-}
-
-/// Answers a question about a path. `otherwise` is the answer in a test that has none.
-fn query<T: Serialize + DeserializeOwned>(
-    call: &NativeCallContext<'_>,
-    path: &str,
-    otherwise: Option<T>,
-    real: impl FnOnce() -> Result<T>,
-) -> Fallible<T> {
-    Ok(Context::of(call).run.query(&format!("file::{} {path}", call.fn_name()), otherwise, real)?)
 }
 
 /// Returns the content to write: text as it is, lines with their original line ends. Elements of an array get the line
@@ -127,14 +99,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn read(call: NativeCallContext, path: &str) -> Fallible<String> {
-        let run = &Context::of(&call).run;
-        let missing = || run.with_plan(absent(Path::new(path)), [path]);
-        let bytes = answer(run, Path::new(path))?.ok_or_else(missing)?;
-        Ok(String::from_utf8(bytes).map_err(|error| {
-            let place = error.utf8_error().valid_up_to();
-            Error::new(format!("read `{path}`: byte {} is not UTF-8", place + 1))
-                .help("`file::lines(path)` reads it and replaces such bytes with a mark")
-        })?)
+        Ok(files::read(&Context::of(&call).run, path)?)
     }
 
     /// Replaces a file's content, or creates the file. Other programs see the old content or the new, never a part. The
@@ -260,7 +225,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn exists(call: NativeCallContext, path: &str) -> Fallible<bool> {
-        query(&call, path, Some(false), || Ok(try_stat(&Context::of(&call).run, path)?.is_some()))
+        Ok(files::exists(&Context::of(&call).run, path)?)
     }
 
     /// Returns whether it is a directory: bash's `[ -d path ]`.
@@ -276,8 +241,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn is_dir(call: NativeCallContext, path: &str) -> Fallible<bool> {
-        let run = &Context::of(&call).run;
-        query(&call, path, Some(false), || Ok(try_stat(run, path)?.is_some_and(|found| found.is_directory)))
+        Ok(files::is_dir(&Context::of(&call).run, path)?)
     }
 
     /// Returns whether this path is only planned in a dry run. A program cannot read it yet.
@@ -292,7 +256,7 @@ mod file {
     /// if !file::is_planned(dump) { print(file::size(dump)); }
     /// ```
     pub fn is_planned(call: NativeCallContext, path: &str) -> bool {
-        matches!(Context::of(&call).run.find(Path::new(path)), Found::File(_) | Found::Directory)
+        files::is_planned(&Context::of(&call).run, path)
     }
 
     /// Checks that only root (and the user who called sudo) can change where a path leads. Each directory and link on
@@ -308,12 +272,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn is_roots(call: NativeCallContext, path: &str) -> Fallible<()> {
-        let run = &Context::of(&call).run;
-        let check = || {
-            let path = std::path::absolute(path).map_err(|error| explain("check", Path::new(path), &error))?;
-            owned::check(&path, std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok()))
-        };
-        Ok(run.query(&format!("file::is_roots {path}"), Some(()), check)?)
+        Ok(files::is_roots(&Context::of(&call).run, path)?)
     }
 
     /// Returns whether it is a regular file: bash's `[ -f path ]`.
@@ -329,8 +288,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn is_file(call: NativeCallContext, path: &str) -> Fallible<bool> {
-        let run = &Context::of(&call).run;
-        query(&call, path, Some(false), || Ok(try_stat(run, path)?.is_some_and(|found| found.is_file)))
+        Ok(files::is_file(&Context::of(&call).run, path)?)
     }
 
     /// Returns a file's size in bytes.
@@ -347,21 +305,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn size(call: NativeCallContext, path: &str) -> Fallible<i64> {
-        query(&call, path, None, || {
-            let run = &Context::of(&call).run;
-            let found = stat(run, path)?;
-            if found.is_directory {
-                let error = Error::new(format!("read the size of `{path}`: it is a directory"));
-                return Err(error.help("`du -sb` adds up what is in it"));
-            }
-            let size = found.size.unwrap_or_else(|| {
-                // Each file gets another size, so that a plan can name the file.
-                let size = PLANNED_SIZE + run.planned_values() as u64;
-                run.plan_value(&size.to_string(), format!("stat -L -c %s -- {}", quote(path)));
-                size
-            });
-            Ok(i64::try_from(size).unwrap_or(i64::MAX))
-        })
+        Ok(files::size(&Context::of(&call).run, path)?)
     }
 
     /// Returns a file's SHA-256, as sha256sum(1) prints it.
@@ -378,35 +322,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sha256(call: NativeCallContext, path: &str) -> Fallible<String> {
-        let run = &Context::of(&call).run;
-        query(&call, path, None, || {
-            let failed = |error: io::Error| explain("read", Path::new(path), &error);
-            let hex = |sum: digest::Context| sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-            let mut file = match run.find(Path::new(path)) {
-                Found::Disk(real) => File::open(real).map_err(|error| run.with_plan(failed(error), [path]))?,
-                Found::File(file) if file.content.is_none() => {
-                    let sum = format!("<sha256 of {path}>");
-                    run.plan_value(&sum, format!("sha256sum < {} | cut -d ' ' -f 1", quote(path)));
-                    return Ok(sum);
-                }
-                _ => {
-                    let mut sum = digest::Context::new(&digest::SHA256);
-                    sum.update(&read_seen(run, Path::new(path))?);
-                    return Ok(hex(sum));
-                }
-            };
-            let mut sum = digest::Context::new(&digest::SHA256);
-            let mut part = vec![0; 1 << 16];
-            loop {
-                run.cancel.check()?;
-                match file.read(&mut part) {
-                    Ok(0) => return Ok(hex(sum)),
-                    Ok(count) => sum.update(&part[..count]),
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => return Err(failed(error)),
-                }
-            }
-        })
+        Ok(files::sha256(&Context::of(&call).run, path)?)
     }
 
     /// Returns the time of a file's or directory's last change.
@@ -422,7 +338,8 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn modified(call: NativeCallContext, path: &str) -> Fallible<i64> {
-        query(&call, path, None, || Ok(stat(&Context::of(&call).run, path)?.modified))
+        let run = &Context::of(&call).run;
+        Ok(query(run, "modified", path, None, || Ok(stat(run, path)?.modified))?)
     }
 
     /// Renames a file or directory. An existing target is replaced, as with `mv -T`.
@@ -439,18 +356,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn rename(call: NativeCallContext, from: &str, to: &str) -> Fallible<()> {
-        let failed = |error: io::Error| {
-            let failed = Error::new(format!("rename `{from}` to `{to}`: {}", cause(&error)));
-            if error.kind() == ErrorKind::CrossesDevices {
-                return failed.help("across file systems use `file::copy`, then `file::remove`");
-            }
-            failed
-        };
-        let line = || format!("mv -T -- {} {}", quote(from), quote(to));
-        let run = &Context::of(&call).run;
-        run.change(line, (), || fs::rename(from, to).map_err(failed))?;
-        run.plan_move(Path::new(from), Path::new(to));
-        Ok(())
+        Ok(files::rename(&Context::of(&call).run, from, to)?)
     }
 
     /// Copies a file's content. The copy appears complete, or not at all.
@@ -486,14 +392,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn remove(call: NativeCallContext, path: &str) -> Fallible<()> {
-        let run = &Context::of(&call).run;
-        let is_directory = || Ok(run.is_directory_itself(Path::new(path)));
-        let dir = run.query(&format!("file::is_dir {path}"), Some(false), is_directory)?;
-        let (program, remove): (_, fn(&str) -> io::Result<()>) =
-            if dir { ("rmdir", |path| fs::remove_dir(path)) } else { ("rm", |path| fs::remove_file(path)) };
-        change_path(&call, &[program, "--", path], "remove", path, || remove(path))?;
-        run.plan_removal(Path::new(path));
-        Ok(())
+        Ok(files::remove(&Context::of(&call).run, path)?)
     }
 
     /// Creates a directory and its parents. An existing directory is not an error.
@@ -507,14 +406,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn mkdir(call: NativeCallContext, path: &str) -> Fallible<()> {
-        let run = &Context::of(&call).run;
-        let there = || Ok(try_stat(run, path)?.is_some_and(|found| found.is_directory));
-        if run.query(&format!("file::is_dir {path}"), Some(false), there)? {
-            return Ok(());
-        }
-        change_path(&call, &["mkdir", "-p", "--", path], "make the directory", path, || fs::create_dir_all(path))?;
-        run.plan_directories(Path::new(path));
-        Ok(())
+        Ok(files::mkdir(&Context::of(&call).run, path)?)
     }
 
     /// Returns the paths that match a pattern. Also available as a bare `glob(pattern)`. If the directory is in a
@@ -534,7 +426,8 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn glob(call: NativeCallContext, pattern: &str) -> Fallible<Array> {
-        let found = query(&call, pattern, Some(Vec::new()), || matching(&Context::of(&call).run, pattern))?;
+        let run = &Context::of(&call).run;
+        let found = query(run, "glob", pattern, Some(Vec::new()), || matching(run, pattern))?;
         Ok(found.into_iter().map(Into::into).collect())
     }
 
@@ -627,17 +520,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn real_path(call: NativeCallContext, path: &str) -> Fallible<String> {
-        let failed = |error: io::Error| explain("find the real path of", Path::new(path), &error);
-        let run = &Context::of(&call).run;
-        query(&call, path, None, || match run.find(Path::new(path)) {
-            Found::Disk(real) if !run.options.dry_run => text(fs::canonicalize(real).map_err(failed)?),
-            Found::Disk(real) => {
-                fs::metadata(real).map_err(|error| run.with_plan(failed(error), [path]))?;
-                text(run.real_path(Path::new(path)))
-            }
-            Found::Nothing => Err(run.with_plan(failed(rustix::io::Errno::NOENT.into()), [path])),
-            _ => text(run.real_path(Path::new(path))),
-        })
+        Ok(files::real_path(&Context::of(&call).run, path)?)
     }
 
     /// Returns a file's or directory's mode.
@@ -653,7 +536,8 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn mode(call: NativeCallContext, path: &str) -> Fallible<String> {
-        query(&call, path, None, || Ok(format!("{:04o}", stat(&Context::of(&call).run, path)?.mode)))
+        let run = &Context::of(&call).run;
+        Ok(query(run, "mode", path, None, || Ok(format!("{:04o}", stat(run, path)?.mode)))?)
     }
 
     /// Sets a file's or directory's mode.
@@ -671,11 +555,7 @@ mod file {
     #[rhai_fn(name = "mode", return_raw)]
     pub fn set_mode(call: NativeCallContext, path: &str, mode: &str) -> Fallible<()> {
         let bits = bits_of(&format!("set the mode of `{path}`"), mode)?;
-        change_path(&call, &["chmod", "--", mode, path], "set the mode of", path, || {
-            fs::set_permissions(path, Permissions::from_mode(bits))
-        })?;
-        Context::of(&call).run.plan_mode(Path::new(path), bits);
-        Ok(())
+        Ok(files::set_mode(&Context::of(&call).run, path, mode, bits)?)
     }
 
     /// Creates a symbolic link. A link that already has this target is not an error.
@@ -695,7 +575,7 @@ mod file {
         if run.query(&format!("file::link {path}"), Some(false), there)? {
             return Ok(());
         }
-        change_path(&call, &["ln", "-sT", "--", target, path], "make the link", path, || {
+        change_path(run, &["ln", "-sT", "--", target, path], "make the link", path, || {
             std::os::unix::fs::symlink(target, path)
         })?;
         run.plan_link(Path::new(target), Path::new(path));

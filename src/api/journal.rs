@@ -2,16 +2,11 @@
 
 use super::parallel::{ours, sentence};
 use super::{Context, Fallible};
-use crate::run::{Kind, Result, Run, text};
-use crate::store::journal::{self as store, Notes};
-use crate::store::lock;
+use crate::run::{Error, Result};
+use crate::store::journal as store;
 use rhai::plugin::*;
-use rhai::{Dynamic, Engine, FnPtr, exported_manifest};
+use rhai::{Array, Dynamic, Engine, FnPtr, exported_manifest};
 use serde_json::Value;
-use std::time::Duration;
-
-/// How much later a request of the killed run may reach the Docker daemon.
-const LATE: Duration = Duration::from_secs(1);
 
 /// Registers the namespace.
 pub fn register(engine: &mut Engine) {
@@ -41,10 +36,8 @@ mod journal {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn write(call: NativeCallContext, kind: &str, name: &str, note: Dynamic) -> Fallible<()> {
-        let run = &Context::of(&call).run;
-        let text = super::super::to_json(&note)?;
-        let line = || format!("# keep the note {kind} of {name} = {text}");
-        Ok(run.change(line, (), || store::write(run, kind, name, text.parse().unwrap_or_default()))?)
+        let note = super::super::to_json(&note)?.parse().unwrap_or_default();
+        Ok(store::save(&Context::of(&call).run, kind, name, &note)?)
     }
 
     /// Returns an open note of this run's Docker daemon.
@@ -61,9 +54,7 @@ mod journal {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn read(call: NativeCallContext, kind: &str, name: &str) -> Fallible<Dynamic> {
-        let run = &Context::of(&call).run;
-        run.reading();
-        Ok(current(run, kind, name, Value::Null).and_then(value)?)
+        Ok(store::read(&Context::of(&call).run, kind, name).and_then(value)?)
     }
 
     /// Removes a note, because the work is done. This changes something.
@@ -78,7 +69,27 @@ mod journal {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn close(call: NativeCallContext, kind: &str, name: &str) -> Fallible<()> {
-        Ok(closed(&Context::of(&call).run, kind, name)?)
+        Ok(store::end(&Context::of(&call).run, kind, name)?)
+    }
+
+    /// Returns the names of the open notes of this run's Docker daemon. A running script has open notes too.
+    ///
+    /// - `kind`: the kind of work.
+    ///
+    /// Returns an array of strings, in the order in which the notes were first written.
+    ///
+    /// Errors: when the notes cannot be read.
+    ///
+    /// ```rhai
+    /// if !journal::open("example").is_empty() { warn("an example is not finished"); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn open(call: NativeCallContext, kind: &str) -> Fallible<Array> {
+        let run = &Context::of(&call).run;
+        run.reading();
+        let real = || Ok(store::open(run, kind)?.into_iter().map(|(name, _)| name).collect::<Vec<_>>());
+        let names = run.query(&format!("journal::open {kind}"), Some(Vec::new()), real)?;
+        Ok(names.into_iter().map(Dynamic::from).collect())
     }
 
     /// Repairs what killed runs left open: calls a closure for each open note of this run's Docker daemon. Call it before
@@ -107,53 +118,19 @@ mod journal {
     #[rhai_fn(return_raw)]
     pub fn repair(call: NativeCallContext, kind: &str, locked: FnPtr, work: FnPtr) -> Fallible<i64> {
         let context = Context::of(&call);
-        let run = &context.run;
-        run.reading();
-        let open = run.query(&format!("journal::repair {kind}"), Some(Notes::new()), || store::open(run, kind))?;
-        if !open.is_empty() {
-            run.wait_for(LATE, "requests to Docker of a run that was killed")?;
-        }
-        let mut repaired = 0;
-        for (name, note) in open {
-            let mut thing = name.clone();
-            let one = || -> Fallible<bool> {
-                thing = locked.call_within_context(&call, (name.clone(), value(note.clone())?))?;
-                let _held = lock::hold(run, &thing)?;
-                let note = value(current(run, kind, &name, note)?)?;
-                if note.is_unit() {
-                    return Ok(false);
-                }
-                let said: Dynamic = work.call_within_context(&call, (name.clone(), note))?;
-                closed(run, kind, &name)?;
-                if said.is_string() {
-                    run.output.note(&format!("warning: {}", text::message(&said.to_string())));
-                }
-                Ok(true)
-            };
-            match one() {
-                Ok(done) => repaired += i64::from(done),
-                Err(error) if context.ends() => return Err(error),
-                // The run that holds the lock works on it.
-                Err(error) if ours(&error).is_some_and(|error| error.kind == Kind::Locked) => {}
-                Err(error) => {
-                    run.cancel.check()?;
-                    let why = text::message(&sentence(&error));
-                    run.output.note(&format!("warning: {thing}: an interrupted {kind} is not repaired yet: {why}"));
-                }
-            }
-        }
-        Ok(repaired)
+        let locked = |name: &str, note: &Value| -> Fallible<String> {
+            locked.call_within_context(&call, (name.to_owned(), value(note.clone())?))
+        };
+        let work = |name: &str, note: Value| -> Fallible<Option<String>> {
+            let said: Dynamic = work.call_within_context(&call, (name.to_owned(), value(note)?))?;
+            Ok(said.is_string().then(|| said.to_string()))
+        };
+        let why = |error: Box<EvalAltResult>| match context.ends() {
+            true => Err(error),
+            false => Ok(ours(&error).unwrap_or_else(|| Error::new(sentence(&error)))),
+        };
+        store::repair(&context.run, kind, locked, work, why)
     }
-}
-
-/// Returns a note as it is now, `null` for none. A test that has no answer to this gets `otherwise`.
-fn current(run: &Run, kind: &str, name: &str, otherwise: Value) -> Result<Value> {
-    let real = || Ok(store::open(run, kind)?.remove(name).unwrap_or_default());
-    run.query(&format!("journal::read {kind} {name}"), Some(otherwise), real)
-}
-
-fn closed(run: &Run, kind: &str, name: &str) -> Result<()> {
-    run.change(|| format!("# close the note {kind} of {name}"), (), || store::close(run, kind, name))
 }
 
 fn value(note: Value) -> Result<Dynamic> {

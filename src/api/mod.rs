@@ -4,8 +4,10 @@
 //! return value, the errors, and an example that a test runs. `moyai api` prints them in the order of the source.
 
 pub mod assert;
+pub mod backups;
 pub mod basics;
 pub mod command;
+pub mod compose;
 pub mod df;
 pub mod docker;
 pub mod file;
@@ -21,11 +23,14 @@ pub mod parallel;
 pub mod probe;
 pub mod registry;
 pub mod renames;
+pub mod replacement;
 pub mod rules;
 pub mod state;
+pub mod store;
 pub mod text;
 pub mod time;
 pub mod values;
+pub mod volumes;
 
 use crate::host::pool::Pool;
 use crate::run::{Error, Place, Result, Run, lock};
@@ -82,6 +87,7 @@ pub struct Inner {
     deferred: Mutex<Vec<Deferred>>,
     rules: Mutex<Option<rules::Collected>>,
     kept: Mutex<Vec<Box<dyn Any + Send>>>,
+    store_env: Mutex<Option<Deferred>>,
     /// The new names of functions in the file that is being parsed.
     pub renames: Mutex<renames::Renames>,
 }
@@ -112,6 +118,7 @@ impl Context {
             deferred: Mutex::default(),
             rules: Mutex::default(),
             kept: Mutex::default(),
+            store_env: Mutex::default(),
             renames: Mutex::default(),
         }))
     }
@@ -229,14 +236,36 @@ impl Context {
         }
     }
 
+    /// Sets the closure that returns the environment of a repository of the store.
+    #[allow(deprecated)]
+    pub fn set_store_env(&self, function: FnPtr, call: &NativeCallContext<'_>) {
+        *lock(&self.store_env) = Some(Deferred { function, store: call.store_data() });
+    }
+
+    /// Returns the environment variables that restic needs for the repository at an address.
+    ///
+    /// # Errors
+    /// Those of the closure, and with a variable whose value is not a string.
+    #[allow(deprecated)]
+    pub fn store_env(&self, engine: &Engine, address: &str) -> Result<BTreeMap<String, String>> {
+        let found = lock(&self.store_env).clone();
+        let Some(Deferred { function, store }) = found else { return Ok(BTreeMap::new()) };
+        let call = store.create_context(engine);
+        let called = function.call_within_context::<Map>(&call, (address.to_owned(),));
+        let all =
+            called.map_err(|error| parallel::ours(&error).unwrap_or_else(|| Error::new(parallel::sentence(&error))))?;
+        store::variables(all)
+    }
+
     /// Returns whether closures wait for the script's end.
     pub fn has_deferred(&self) -> bool {
         !lock(&self.deferred).is_empty()
     }
 }
 
-/// A closure that waits for the script's end.
+/// A closure that is called later.
 #[allow(deprecated)]
+#[derive(Clone)]
 struct Deferred {
     function: FnPtr,
     store: rhai::NativeCallContextStore,
@@ -257,8 +286,10 @@ impl From<Error> for Box<EvalAltResult> {
 /// Registers everything that a script can call.
 pub fn register(engine: &mut Engine) {
     assert::register(engine);
+    backups::register(engine);
     basics::register(engine);
     command::register(engine);
+    compose::register(engine);
     df::register(engine);
     docker::register(engine);
     file::register(engine);
@@ -271,11 +302,14 @@ pub fn register(engine: &mut Engine) {
     parallel::register(engine);
     probe::register(engine);
     registry::register(engine);
+    replacement::register(engine);
     rules::register(engine);
     state::register(engine);
+    store::register(engine);
     text::register(engine);
     time::register(engine);
     values::register(engine);
+    volumes::register(engine);
 }
 
 /// Returns a namespace of functions. Each is looked up when it is called: registering them all would take a tenth of
@@ -298,6 +332,15 @@ pub fn map<const N: usize>(fields: [(&str, Dynamic); N]) -> Map {
 pub fn converted<T: Clone + Send + Sync + 'static>(data: &impl Serialize) -> Fallible<T> {
     let value = rhai::serde::to_dynamic(data)?;
     Ok(value.try_cast().unwrap_or_else(|| unreachable!("a struct becomes a map, a list an array")))
+}
+
+/// Converts data of a script to plain data: a map to a struct, an array to a list. (`rhai::serde` refuses a value that a
+/// closure has captured.)
+///
+/// # Errors
+/// When it has other fields or types. `what` begins the message.
+pub fn plain<T: serde::de::DeserializeOwned>(what: &str, value: impl Into<Dynamic>) -> Result<T> {
+    serde_json::from_str(&to_json(&value.into())?).map_err(|error| Error::new(format!("{what}: {error}")))
 }
 
 /// Returns the value, or `()` for `None`.

@@ -58,6 +58,28 @@ mod moyai {
         Ok(command::result(&plan, &outcome))
     }
 
+    /// Ends this script and runs another one in its place, in the same process: bash's `exec`. Closures of `defer` run
+    /// first, and locks are released. A dry run prints the plan of the other script.
+    ///
+    /// - `script`: its name or path.
+    /// - `args`: an array of strings and numbers, the arguments of the script.
+    ///
+    /// Errors: those of `moyai::run` in a dry run. Otherwise none that a `catch` can catch, because the script has ended.
+    ///
+    /// ```rhai
+    /// let again = || moyai::run_instead("rebuild", ["blog", "Mon"]);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn run_instead(call: NativeCallContext, script: &str, args: Array) -> Fallible<()> {
+        let context = Context::of(&call);
+        if context.run.options.dry_run || context.run.plays().is_some() {
+            run(call, script, args)?;
+            return Err(context.end(End::Exit(0)));
+        }
+        let words = std::iter::once(script.to_owned()).chain(args.iter().map(ToString::to_string));
+        Err(context.end(End::Instead(words.collect())))
+    }
+
     /// Returns the programs that a private host needs and this machine lacks.
     ///
     /// Returns an array of `#{program, debian}`: its name, and its package in Debian.

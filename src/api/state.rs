@@ -1,7 +1,8 @@
 //! `state`: values that scripts save from run to run.
 
 use super::{Context, Fallible};
-use crate::run::{Error, Result, Run};
+use crate::host::state as plain;
+use crate::run::{Error, Result};
 use crate::store::state as store;
 use rhai::plugin::*;
 use rhai::{Dynamic, Engine, FnPtr, exported_manifest};
@@ -26,12 +27,7 @@ mod state {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn directory(call: NativeCallContext) -> Fallible<String> {
-        let run = &Context::of(&call).run;
-        let place = &run.options.places.state;
-        let text = place.to_str().map(str::to_owned);
-        let odd = || Error::new(format!("the state's directory `{}` is not UTF-8", place.display()));
-        // A replay may have another one, but its commands must be the same.
-        Ok(run.query("state::directory", text.clone(), || text.ok_or_else(odd))?)
+        Ok(plain::directory(&Context::of(&call).run)?)
     }
 
     /// Returns a saved value.
@@ -49,8 +45,7 @@ mod state {
     #[rhai_fn(return_raw)]
     pub fn get(call: NativeCallContext, name: &str, default: Dynamic) -> Fallible<Dynamic> {
         let run = &Context::of(&call).run;
-        run.reading();
-        Ok(kept(run, name, || store::get(run, name))?.unwrap_or(default))
+        Ok(plain::get(run, name)?.unwrap_or(default))
     }
 
     /// Saves a value under a name. This changes something.
@@ -67,7 +62,7 @@ mod state {
     pub fn set(call: NativeCallContext, name: &str, value: Dynamic) -> Fallible<()> {
         let run = &Context::of(&call).run;
         let text = json(name, &value)?;
-        Ok(run.change(|| line(name, &text), (), || store::set(run, name, &text))?)
+        Ok(run.change(|| plain::line(name, &text), (), || store::set(run, name, &text))?)
     }
 
     /// Reads a value, calls a closure with it, and saves what the closure returns. No other run writes the state
@@ -89,19 +84,10 @@ mod state {
     pub fn update(call: NativeCallContext, name: &str, default: Dynamic, change: FnPtr) -> Fallible<Dynamic> {
         let run = &Context::of(&call).run;
         let mut value = Dynamic::UNIT;
-        let mut new = |old: &dyn Fn() -> Result<Option<String>>| -> Fallible<String> {
-            let old = kept(run, name, old)?.unwrap_or_else(|| default.clone());
-            value = change.call_within_context(&call, (old,))?;
-            let text = json(name, &value)?;
-            // The caller saves the value.
-            run.change(|| line(name, &text), (), || Ok(()))?;
-            Ok(text)
-        };
-        if run.options.dry_run || run.plays().is_some() {
-            new(&|| store::get(run, name))?;
-        } else {
-            store::update(run, name, |old| new(&|| Ok(old.clone())))?;
-        }
+        plain::update(run, name, |old: Option<Dynamic>| -> Fallible<String> {
+            value = change.call_within_context(&call, (old.unwrap_or(default),))?;
+            Ok(json(name, &value)?)
+        })?;
         Ok(value)
     }
 }
@@ -109,15 +95,4 @@ mod state {
 fn json(name: &str, value: &Dynamic) -> Result<String> {
     super::to_json(value)
         .map_err(|error| Error { message: format!("keep the state `{name}`: {}", error.message), ..error })
-}
-
-/// Returns the saved value for the script.
-fn kept(run: &Run, name: &str, text: impl FnOnce() -> Result<Option<String>>) -> Result<Option<Dynamic>> {
-    let real = || text()?.map(|text| super::from_json(text.as_bytes())).transpose();
-    run.query(&format!("state::get {name}"), Some(None), real)
-}
-
-/// No other program needs this value, so the plan has only a comment.
-fn line(name: &str, text: &str) -> String {
-    format!("# keep the state {name} = {text}")
 }

@@ -616,6 +616,37 @@ mod text {
         Ok(printf(codes, &texts)?)
     }
 
+    /// Formats rows as the lines of a table. Each column but the last is as wide as its widest cell, in characters.
+    ///
+    /// - `rows`: an array of arrays of text and numbers.
+    ///
+    /// Returns an array of strings.
+    ///
+    /// Errors: when a row is not an array.
+    ///
+    /// ```rhai
+    /// for line in table([["NAME", "STATE"], ["web", "running"]]) { print(line); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn table(call: NativeCallContext, rows: Array) -> Fallible<Array> {
+        let row = |row: Dynamic| -> Fallible<Vec<ImmutableString>> {
+            let cells =
+                row.into_array().map_err(|kind| Error::new(format!("table: a row is an array, not `{kind}`")))?;
+            cells.into_iter().map(|cell| shown(&call, cell)).collect()
+        };
+        let rows = rows.into_iter().map(row).collect::<Fallible<Vec<_>>>()?;
+        let mut widths: Vec<usize> = Vec::new();
+        for row in &rows {
+            widths.resize(widths.len().max(row.len()), 0);
+            widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.chars().count().max(*width));
+        }
+        let line = |row: &Vec<ImmutableString>| {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            cells.collect::<Vec<_>>().join("  ").trim_end_matches(' ').to_owned()
+        };
+        Ok(rows.iter().map(|row| line(row).into()).collect())
+    }
+
     /// Sorts an array in place by a closure. Equal elements keep their order.
     ///
     /// - `list`: an array in a variable or a field.

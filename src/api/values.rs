@@ -1,13 +1,12 @@
 //! Small tools: sizes, encodings, random values, programs, questions.
 
 use super::{Context, Fallible, optional};
-use crate::host::size;
-use crate::process::{self, Stage};
-use crate::run::{Error, Result, Run, cause, exit};
+use crate::host::{random, size};
+use crate::process;
+use crate::run::{Error, Result, Run, cause};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use rhai::plugin::*;
 use rhai::{Dynamic, Engine, exported_module};
-use ring::rand::{SecureRandom, SystemRandom};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
@@ -43,21 +42,6 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
         bytes.extend(&bits.to_be_bytes()[1..group.len()]);
     }
     Some(bytes)
-}
-
-/// Returns a uniform random number below a limit.
-fn below(limit: u64) -> Result<u64> {
-    // Numbers in the last, incomplete cycle would make the small ones likelier.
-    let fair = u64::MAX - u64::MAX % limit;
-    loop {
-        let mut bytes = [0; 8];
-        let filled = SystemRandom::new().fill(&mut bytes);
-        filled.map_err(|_| Error::new("make a random number: the kernel gives none"))?;
-        let number = u64::from_le_bytes(bytes);
-        if number < fair {
-            return Ok(number % limit);
-        }
-    }
 }
 
 /// Asks on the terminal that the run was started from, whatever stdin is.
@@ -106,6 +90,19 @@ mod values {
     /// ```
     pub fn human(bytes: i64) -> String {
         size::human(bytes as f64)
+    }
+
+    /// Formats a number of bytes in powers of 1000, without a fraction.
+    ///
+    /// - `bytes`: a whole number.
+    ///
+    /// Returns a string: `"999 B"`, `"12 kB"`, `"1500 MB"`, `"12 GB"`.
+    ///
+    /// ```rhai
+    /// assert_eq(size_text(12345), "12 kB");
+    /// ```
+    pub fn size_text(bytes: i64) -> String {
+        size::decimal(bytes)
     }
 
     /// Formats a number of bytes with a fraction, such as an average, for people.
@@ -215,8 +212,9 @@ mod values {
             to.checked_sub(from).and_then(|count| u64::try_from(count).ok()).and_then(|count| count.checked_add(1));
         let count = count.ok_or_else(|| Error::new(format!("random: there is no number from {from} to {to}")))?;
         let run = &Context::of(&call).run;
-        let picked =
-            run.query(&format!("random {from} {to}"), Some(from), || Ok(from.wrapping_add(below(count)? as i64)))?;
+        let picked = run.query(&format!("random {from} {to}"), Some(from), || {
+            Ok(from.wrapping_add(random::below(count)? as i64))
+        })?;
         Ok(picked)
     }
 
@@ -233,13 +231,7 @@ mod values {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn random_text(call: NativeCallContext, length: i64) -> Fallible<String> {
-        const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        if !(1..=1024).contains(&length) {
-            return Err(Error::new(format!("random_text: {length} characters")).help("ask for 1 to 1024").into());
-        }
-        let made = || (0..length).map(|_| Ok(char::from(LETTERS[below(62)? as usize]))).collect::<Result<String>>();
-        let otherwise = Some("x".repeat(length as usize));
-        Ok(Context::of(&call).run.query(&format!("random_text {length}"), otherwise, made)?)
+        Ok(random::text(&Context::of(&call).run, length)?)
     }
 
     /// Finds a program: `command -v`. It searches `PATH` and the system's directories, as `cmd(...)` does.
@@ -255,15 +247,7 @@ mod values {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn which(call: NativeCallContext, name: &str) -> Fallible<Dynamic> {
-        let resolve = || {
-            let stage = Stage { argv: vec![name.to_owned()], ..Stage::default() };
-            match process::resolve(&stage) {
-                Ok(path) => Ok(Some(path.to_string_lossy().into_owned())),
-                Err(error) if matches!(error.exit, exit::NOT_FOUND | exit::NOT_EXECUTABLE) => Ok(None),
-                Err(error) => Err(error),
-            }
-        };
-        Ok(optional(Context::of(&call).run.query(&format!("which {name}"), Some(None), resolve)?))
+        Ok(optional(process::which(&Context::of(&call).run, name)?))
     }
 
     /// Asks the person at the terminal: `read -rp`. It also asks under `--dry-run`.
@@ -323,13 +307,5 @@ mod tests {
         for text in ["a", "aGk*", "aGk==", "====", "aG=k"] {
             assert!(from_base64(text).is_none(), "{text}");
         }
-    }
-
-    #[test]
-    fn random_numbers_reach_both_ends_and_no_further() {
-        let mut seen: Vec<u64> = (0..400).map(|_| below(6).unwrap()).collect();
-        seen.sort_unstable();
-        seen.dedup();
-        assert_eq!(seen, [0, 1, 2, 3, 4, 5]);
     }
 }

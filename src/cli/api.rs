@@ -73,11 +73,12 @@ impl Api {
                     || name.rsplit_once('.').is_some_and(|(_, method)| function.name.ends_with(&format!(".{method}")))
             })
         });
-        if let (Some(topic), true) = (topic, group.is_empty()) {
+        if let Some(topic) = topic {
             run.output.print(topic);
-            if !named.is_empty() {
+            let also = if group.is_empty() { &named } else { &group };
+            if !also.is_empty() {
                 run.output.print("");
-                brief(run, &named, width);
+                brief(run, also, width);
             }
         } else if !group.is_empty() {
             brief(run, &group, width);

@@ -12,7 +12,7 @@ use crate::run::text::quote;
 use crate::run::{CONTEXT, Error, Options, Result, Run, cause, exit};
 use crate::store::{history, lock};
 use crate::{process, schedule};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -270,6 +270,10 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
     if let Some(words) = ended.private_host.take() {
         ended = engine::Ended::failed(private_host(&run, &words));
     }
+    if let Some(words) = ended.instead.take() {
+        let words = [run.passed_on(run.options.dry_run), rest(&run, words)].concat();
+        ended = engine::Ended::failed(run_anew(&words));
+    }
     if let Some(error) = run.output.lost_output().filter(|_| ended.exit == 0) {
         ended = engine::Ended::failed(error);
     }
@@ -297,17 +301,21 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
 }
 
 /// Replaces this process with a new run of these arguments. Returns only on an error.
-fn run_anew(words: &[OsString]) -> Error {
+fn run_anew<S: AsRef<OsStr>>(words: &[S]) -> Error {
     let error = std::env::current_exe().map(|program| Command::new(program).arg("run").args(words).exec());
     Error::new(format!("start the run again: {}", cause(&error.unwrap_or_else(|error| error))))
+}
+
+/// Returns the arguments of `moyai run` for a script and its arguments, with the time-out of this run.
+fn rest(run: &Run, script: impl IntoIterator<Item = String>) -> Vec<String> {
+    let timeout = run.options.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
+    timeout.into_iter().chain(["--".to_owned()]).chain(script).collect()
 }
 
 /// Runs a script for other Docker daemons. For one daemon, this process becomes the run, with an environment
 /// that selects it. For several there is one run each, all at once.
 fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String]) -> Result<engine::Ended> {
-    let timeout = run.options.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
-    let rest: Vec<String> =
-        timeout.into_iter().chain(["--".to_owned(), script.to_owned()]).chain(args.iter().cloned()).collect();
+    let rest = rest(run, std::iter::once(script.to_owned()).chain(args.iter().cloned()));
     if let [context] = contexts {
         let program = std::env::current_exe();
         let program = program.map_err(|error| Error::new(format!("find this program: {}", cause(&error))))?;

@@ -387,7 +387,7 @@ or select volumes: for v in docker::volumes().filter(|v| !v.used) { cmd(`docker 
     ),
     (
         "compose|docker compose|docker-compose",
-        "There is no function for it. Write the command:
+        "No function starts or stops a project. Write the command:
   cmd(`docker compose -f ${file} up -d`).run();
   let up = $(`docker compose -f ${file} ps --services --status running`);
 docker::ps() has the labels com.docker.compose.project and com.docker.compose.service of each container.",

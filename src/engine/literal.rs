@@ -8,7 +8,7 @@ use super::load::Source;
 use super::shell;
 use super::words::{Refusal, Segment, Value, Word, fill, split};
 use crate::api::{Context, Fallible, command::Command};
-use crate::process::{Plan, Stage};
+use crate::process::{self, Plan, Stage};
 use crate::run::{Error, Place};
 use rhai::{Dynamic, Engine, EvalContext, Expr, Expression, Position};
 
@@ -173,7 +173,7 @@ fn evaluate(
     plan.place = Some(place);
     if kind == Kind::Read {
         let run = Context::from_tag(context.tag()).run.clone();
-        return Ok(Command::new(plan).read_text(&run)?.into());
+        return Ok(process::read_text(&run, &plan)?.into());
     }
     Ok(Dynamic::from(Command::new(plan)))
 }

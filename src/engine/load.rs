@@ -4,7 +4,7 @@
 //! directory, then among the built-in scripts, but never in the current directory. An import is searched next
 //! to its script first, then in the same order.
 
-use crate::api::nearest::nearest;
+use crate::api::nearest::{moved, nearest, replaced};
 use crate::run::text::quote;
 use crate::run::{Error, Kind, Result, Run, cause};
 use include_dir::{Dir, include_dir};
@@ -171,9 +171,12 @@ pub fn import(run: &Run, from: &Source, name: &str) -> Result<Source> {
         let places = directories(run).map(|directory| format!("`{}`", directory.display())).collect::<Vec<_>>();
         let files = BUILT_IN.files().chain(BUILT_IN.dirs().flat_map(Dir::files));
         let names: Vec<_> = files.map(|file| file.path().with_extension("").display().to_string()).collect();
-        let help = match nearest(name, names.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("moyai looks next to the script, then in {}", places.join(" and ")),
+        let near = nearest(name, names.iter().map(String::as_str));
+        let help = match (moved(name), replaced(name), near) {
+            (Some(space), ..) => format!("its functions are now in the namespace `{space}`: `moyai api {space}`"),
+            (_, Some(code), _) => format!("it is not needed any more: write `{code}`"),
+            (.., Some(near)) => format!("did you mean `{near}`?"),
+            (..) => format!("moyai looks next to the script, then in {}", places.join(" and ")),
         };
         Error::usage(format!("import `{name}`: there is no such file")).help(help)
     })

@@ -75,16 +75,16 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
     engine.set_max_expr_depths(64, 64);
     engine.set_max_variables(100_000);
     // Above this number, Rhai searches all interned strings for one to drop at each new name.
-    engine.set_max_strings_interned(10_000);
+    // A full cache of strings would be searched at each new one.
+    engine.set_max_strings_interned(0);
     engine.disable_symbol("eval");
     engine.set_default_tag(Dynamic::from(context.clone()));
     literal::register(&mut engine);
     let run = context.run.clone();
-    // The output of a dry run can be pasted into a shell, so what the script prints becomes comments.
-    engine.on_print(move |text| match run.options.dry_run {
-        _ if text == api::text::NO_LINES => {}
-        true => run.output.print(&format!("# {}", text.replace('\n', "\n# "))),
-        false => run.output.print(text),
+    engine.on_print(move |text| {
+        if text != api::text::NO_LINES {
+            run.say(text);
+        }
     });
     let run = context.run.clone();
     engine.on_debug(move |text, source, position| {
@@ -148,17 +148,19 @@ pub struct Ended {
     pub error: Option<Error>,
     /// Arguments of `moyai` with which this process is to restart on a private host.
     pub private_host: Option<Vec<String>>,
+    /// A script and its arguments that this process is to run next.
+    pub instead: Option<Vec<String>>,
 }
 
 impl Ended {
     /// Returns the result of a script that reached its end or an `exit`.
     pub fn with(exit: i32) -> Self {
-        Self { exit, error: None, private_host: None }
+        Self { exit, error: None, private_host: None, instead: None }
     }
 
     /// Returns the result of a run that ended with an error.
     pub fn failed(error: Error) -> Self {
-        Self { exit: error.exit, error: Some(error), private_host: None }
+        Self { exit: error.exit, error: Some(error), private_host: None, instead: None }
     }
 }
 
@@ -335,6 +337,7 @@ fn run_here(
     let ended = match (error.map(|error| report::locate(&program, error)), end) {
         (None, None) => Ended::with(0),
         (None, Some(End::Exit(code))) => Ended::with(code),
+        (None, Some(End::Instead(words))) => Ended { instead: Some(words), ..Ended::with(0) },
         (None, Some(End::PrivateHost(words))) => Ended { private_host: Some(words), ..Ended::with(0) },
         (Some(error), _) => {
             let code = if error.exit == exit::USAGE && !error.foreseen { exit::FAILED } else { error.exit };

@@ -413,7 +413,7 @@ mod tests {
     fn reads_the_fields_of_a_result_from_its_documentation() {
         let containers = shape("docker", "ps", 0).unwrap();
         let container = containers.element().unwrap();
-        assert!(fields(&container).contains(&"name".to_owned()) && fields(&container).len() == 17);
+        assert!(fields(&container).contains(&"name".to_owned()) && fields(&container).len() == 18);
         let network = container.field("networks").unwrap().element().unwrap();
         assert_eq!(fields(&network), ["network", "driver", "address", "address6", "aliases"]);
         assert_eq!(shape("docker", "ps_all", 0), Some(containers));

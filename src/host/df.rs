@@ -1,9 +1,11 @@
 //! How full the file systems are, as df(1) reports it.
 
-use super::docker;
+use super::size::decimal;
+use super::{docker, file};
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run, exit};
 use serde::Serialize;
+use std::path::Path;
 use std::time::Duration;
 
 /// One file system as `df` prints it. Sizes are in bytes.
@@ -61,6 +63,38 @@ pub fn ask(run: &Run, path: Option<&str>) -> Result<Vec<Usage>> {
     })?;
     parse(&outcome.text())
         .map_err(|line| Error::new(format!("read the output of `df`: cannot parse the line `{line}`")))
+}
+
+/// Checks that the disks have room for all of these, each a path and a number of bytes, and that each disk keeps `keep`
+/// bytes free. A path that does not exist yet counts for the nearest directory above it.
+///
+/// # Errors
+/// When a disk cannot take them, and those of [`ask`].
+pub fn require(run: &Run, needs: &[(String, i64)], keep: i64) -> Result<()> {
+    let mut disks: Vec<(Usage, i64)> = Vec::new();
+    for (path, bytes) in needs {
+        let mut path = path.as_str();
+        while path != "/" && !file::exists(run, path)? {
+            path = match Path::new(path).parent().and_then(Path::to_str) {
+                Some("") => ".",
+                above => above.unwrap_or("/"),
+            };
+        }
+        let usage = ask(run, Some(path))?.into_iter().next();
+        let usage = usage.ok_or_else(|| Error::new(format!("query `df` for `{path}`: it printed nothing")))?;
+        match disks.iter_mut().find(|(disk, _)| disk.source == usage.source && disk.size == usage.size) {
+            Some((_, sum)) => *sum += bytes,
+            None => disks.push((usage, *bytes)),
+        }
+    }
+    match disks.iter().find(|(disk, bytes)| disk.free.saturating_sub(*bytes) < keep) {
+        None => Ok(()),
+        Some((disk, bytes)) => {
+            let [bytes, keep, free] = [*bytes, keep, disk.free].map(decimal);
+            let has = format!("{} has {free} free", disk.mount);
+            Err(Error::foreseen(format!("it needs {bytes}, STAYS_FREE keeps {keep} free, and {has}")))
+        }
+    }
 }
 
 fn parse(text: &str) -> std::result::Result<Vec<Usage>, String> {

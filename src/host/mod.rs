@@ -1,6 +1,7 @@
 //! The Docker host in plain Rust, without Rhai. The script functions are thin wrappers of this.
 
 pub mod address;
+pub mod backups;
 pub mod df;
 pub mod docker;
 pub mod dockerd;
@@ -12,8 +13,14 @@ pub mod nginx;
 pub mod nginxd;
 pub mod pool;
 pub mod probe;
+pub mod random;
 pub mod registry;
+pub mod replacement;
 pub mod resolver;
+pub mod restic;
 pub mod routes;
+pub mod secret;
 pub mod size;
+pub mod state;
 pub mod tls;
+pub mod volumes;

@@ -25,6 +25,16 @@ pub fn human(bytes: f64) -> String {
     format!("{sign}{size:.digits$}{}", if unit > 0 { &UNITS[unit - 1..unit] } else { "" })
 }
 
+/// Formats a number of bytes in powers of 1000, without a fraction.
+pub fn decimal(bytes: i64) -> String {
+    match bytes {
+        ..1000 => format!("{bytes} B"),
+        1000..1_000_000 => format!("{} kB", bytes / 1000),
+        1_000_000..10_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{} GB", bytes / 1_000_000_000),
+    }
+}
+
 /// Parses a size: `1.5G`, `512 MiB`, `12.3kB`, `100`.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ pub use confine::kernel;
 pub use end::{MARKER, leave_orphans, started};
 pub use plan::{Input, Output, PLANNED, Plan, Stage, Unfinished, is_written_in_place};
 pub use reads::{Grant, Level, Reason, Verdict, is_risky, reads};
-pub use resolve::{not_found, resolve};
+pub use resolve::{not_found, resolve, which};
 pub use running::Running;
 
 use crate::run::{Error, Result, Run, exit, line_of, text};
@@ -154,6 +154,20 @@ pub fn run(run: &Run, plan: &Plan) -> Result<Outcome> {
     let outcome = attempt(run, plan)?;
     judge(run, plan, &outcome)?;
     Ok(outcome)
+}
+
+/// Runs a read-only command and returns its output without trailing newlines.
+///
+/// # Errors
+/// Same as for [`run`].
+pub fn read_text(run: &Run, plan: &Plan) -> Result<String> {
+    let outcome = self::run(run, plan)?;
+    if std::str::from_utf8(&outcome.out).is_err() {
+        run.replaced(|| format!("the output of `{}`", run.output.mask(&plan.line())));
+    }
+    let mut text = outcome.text();
+    text.truncate(text.trim_end_matches('\n').len());
+    Ok(text)
 }
 
 /// Runs a command to its end, with its retries. A bad status is not an error here.

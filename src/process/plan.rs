@@ -155,6 +155,13 @@ impl Plan {
         self
     }
 
+    /// Removes the default time limit of a read-only command: a test of an archive, a search, a log.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.timeout = self.timeout.or(Some(Duration::MAX));
+        self
+    }
+
     /// Returns the command as one shell line, for messages, traces and recordings.
     pub fn line(&self) -> String {
         let mut line = self.piped();

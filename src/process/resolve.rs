@@ -2,7 +2,7 @@
 
 use super::Stage;
 use crate::run::text::quote;
-use crate::run::{Error, Result, cause, exit};
+use crate::run::{Error, Result, Run, cause, exit};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
@@ -121,6 +121,19 @@ fn unusable(name: &str, path: &str, from: &Path) -> Option<Error> {
 fn is_mounted_noexec(path: &Path) -> bool {
     use rustix::fs::{StatVfsMountFlags, statvfs};
     statvfs(path).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::NOEXEC))
+}
+
+/// Returns the path of a program, `None` if it is not installed.
+///
+/// # Errors
+/// Those of the recording.
+pub fn which(run: &Run, name: &str) -> Result<Option<String>> {
+    let stage = Stage { argv: vec![name.to_owned()], ..Stage::default() };
+    run.query(&format!("which {name}"), Some(None), || match resolve(&stage) {
+        Ok(path) => Ok(Some(path.to_string_lossy().into_owned())),
+        Err(error) if matches!(error.exit, exit::NOT_FOUND | exit::NOT_EXECUTABLE) => Ok(None),
+        Err(error) => Err(error),
+    })
 }
 
 /// Returns the error for a program that exists but cannot be started: 126, as in a shell.

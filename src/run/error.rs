@@ -137,9 +137,22 @@ impl Error {
         Self { message: message.into(), exit: exit::FAILED, ..Self::default() }
     }
 
+    /// Returns an error that the author of a script foresaw: only its message is printed.
+    pub fn foreseen(message: impl Into<String>) -> Self {
+        Self { foreseen: true, ..Self::new(message) }
+    }
+
     /// Returns an error about the command line, or about a script that does not pass the check.
     pub fn usage(message: impl Into<String>) -> Self {
         Self { exit: exit::USAGE, ..Self::new(message) }
+    }
+
+    /// Returns the message, and the last line that the failed program printed.
+    pub fn why(&self) -> String {
+        match self.err.trim().lines().next_back() {
+            Some(last) => format!("{}: {}", self.message, super::text::outside(last.trim())),
+            None => self.message.clone(),
+        }
     }
 
     /// Sets the next step.

@@ -111,6 +111,24 @@ fn size(bytes: u64) -> String {
     }
 }
 
+/// Returns the known word that was probably meant: at most a third of the letters differ. `is_same` names words that
+/// count as equal.
+pub fn nearest<'a>(
+    word: &str,
+    known: impl Iterator<Item = &'a str>,
+    is_same: impl Fn(&str) -> bool,
+) -> Option<&'a str> {
+    let far = word.chars().count().div_ceil(3);
+    let distance = |known: &str| if is_same(known) { 0 } else { strsim::damerau_levenshtein(word, known) };
+    let near = known.map(|known| (distance(known), known));
+    near.filter(|(distance, known)| *distance <= far && *distance * 2 < known.len()).min().map(|(_, known)| known)
+}
+
+/// Suggests the known word that was probably meant, as the end of a sentence, `""` if no word is close.
+pub fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    nearest(word, known, |_| false).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
 /// Quotes a word for a shell. The result works in every `sh`.
 pub fn quote(word: &str) -> String {
     let plain = |char: char| char.is_ascii_alphanumeric() || "%+,-./:=@_".contains(char);

@@ -3,9 +3,13 @@
 //! The open notes of a kind are the state `KIND.open`: a map of names to notes. A note is a map, or an array of maps.
 //! The field `engine` in each says which Docker daemon it belongs to.
 
-use super::state;
-use crate::run::{CONTEXT, Error, Kind, Result, Run};
+use super::{lock, state};
+use crate::run::{CONTEXT, Error, Kind, Result, Run, text};
 use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// How much later a request of the killed run may reach the Docker daemon.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Notes by their names.
 pub type Notes = Map<String, Value>;
@@ -63,6 +67,91 @@ pub fn close(run: &Run, kind: &str, name: &str) -> Result<()> {
     })
 }
 
+/// Returns an open note, `null` for none. The answer is recorded.
+///
+/// # Errors
+/// When the notes cannot be read.
+pub fn read(run: &Run, kind: &str, name: &str) -> Result<Value> {
+    run.reading();
+    current(run, kind, name, Value::Null)
+}
+
+/// Returns a note as it is now, `null` for none. A test that has no answer to this gets `otherwise`.
+fn current(run: &Run, kind: &str, name: &str, otherwise: Value) -> Result<Value> {
+    let real = || Ok(open(run, kind)?.remove(name).unwrap_or_default());
+    run.query(&format!("journal::read {kind} {name}"), Some(otherwise), real)
+}
+
+/// Like [`write`], but a dry run only plans it, and a recording answers it.
+///
+/// # Errors
+/// Same as for [`write`].
+pub fn save(run: &Run, kind: &str, name: &str, note: &Value) -> Result<()> {
+    let line = || format!("# keep the note {kind} of {name} = {note}");
+    run.change(line, (), || write(run, kind, name, note.clone()))
+}
+
+/// Like [`close`], but a dry run only plans it, and a recording answers it.
+///
+/// # Errors
+/// Same as for [`close`].
+pub fn end(run: &Run, kind: &str, name: &str) -> Result<()> {
+    run.change(|| format!("# close the note {kind} of {name}"), (), || close(run, kind, name))
+}
+
+/// Repairs what killed runs left open: locks the thing of each open note, calls `work` with the note as it is by then,
+/// and closes it. `locked` returns the name of the lock. `work` returns a sentence for a warning. What another run has
+/// locked is skipped, and an error is only a warning. `why` converts it, or returns it as an error to end at once.
+///
+/// Returns how many notes are repaired.
+///
+/// # Errors
+/// When the notes cannot be read, when the run is cancelled meanwhile, and the errors that `why` does not convert.
+pub fn repair<E: From<Error>>(
+    run: &Run,
+    kind: &str,
+    locked: impl Fn(&str, &Value) -> std::result::Result<String, E>,
+    work: impl Fn(&str, Value) -> std::result::Result<Option<String>, E>,
+    why: impl Fn(E) -> std::result::Result<Error, E>,
+) -> std::result::Result<i64, E> {
+    run.reading();
+    let all = run.query(&format!("journal::repair {kind}"), Some(Notes::new()), || open(run, kind))?;
+    if !all.is_empty() {
+        run.wait_for(LATE, "requests to Docker of a run that was killed")?;
+    }
+    let mut repaired = 0;
+    for (name, note) in all {
+        let mut thing = name.clone();
+        let one = || -> std::result::Result<bool, E> {
+            thing = locked(&name, &note)?;
+            let _held = lock::hold(run, &thing)?;
+            let note = current(run, kind, &name, note)?;
+            if note.is_null() {
+                return Ok(false);
+            }
+            let said = work(&name, note)?;
+            end(run, kind, &name)?;
+            if let Some(said) = said {
+                run.output.note(&format!("warning: {}", text::message(&said)));
+            }
+            Ok(true)
+        };
+        match one() {
+            Ok(done) => repaired += i64::from(done),
+            Err(error) => {
+                let error = why(error)?;
+                // The run that holds the lock works on it.
+                if error.kind != Kind::Locked {
+                    run.cancel.check()?;
+                    let why = text::message(&error.message);
+                    run.output.note(&format!("warning: {thing}: an interrupted {kind} is not repaired yet: {why}"));
+                }
+            }
+        }
+    }
+    Ok(repaired)
+}
+
 fn change(run: &Run, kind: &str, change: impl FnOnce(&mut Notes) -> Result<()>) -> Result<()> {
     state::update(run, &key(kind), |text| {
         let mut notes = parse(kind, text)?;
@@ -81,7 +170,7 @@ fn parse(kind: &str, text: Option<String>) -> Result<Notes> {
 }
 
 /// Returns the Docker daemon of this run as scripts name it in their files.
-fn daemon() -> String {
+pub fn daemon() -> String {
     std::env::var(CONTEXT).unwrap_or_default()
 }
 

@@ -91,8 +91,9 @@ fn main() -> ExitCode {
     }
     let mut table = Table::default();
     let dir = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a directory");
-    let parts: [(&str, Part); 13] = [
+    let parts: [(&str, Part); 14] = [
         ("start-up", start_up),
+        ("language", language),
         ("port", port),
         ("hosts-sync", hosts_sync),
         ("many", many),
@@ -673,6 +674,56 @@ fn state(table: &mut Table, dir: &Path) {
     let kept: f64 = String::from_utf8_lossy(&shown).trim().parse().expect("a number");
     table.row("updates lost of 1,000 from 20 processes at once", 1000.0 - kept, 0.0, "");
     table.aside("  seconds that they took", seconds);
+}
+
+/// Work of scripts on a million elements. Each line prints its name and seconds, for all turns together.
+const LANGUAGE: &str = r#"
+let n = args[0].to_int();
+let turns = args[1].to_int();
+fn timed(name, turns, work) {
+    let begun = timestamp();
+    for turn in 0..turns { work.call(); }
+    print(`${name}:${begun.elapsed}`);
+}
+let list = [];
+for i in 0..n { list.push((i * 7919) % 1000003); }
+let texts = list.map(|i| `k${i}`);
+let text = texts.join(" ");
+let json = list.to_json();
+let counts = #{};
+for key in texts { counts[key] = 0; }
+
+timed("push", turns, || { let own = []; for i in 0..n { own.push(i); } });
+timed("+=", turns, || { let own = ""; for i in 0..n { own += "x"; } });
+timed("map update", turns, || { let own = #{}; for key in texts { own[key] = (own.get(key) ?? 0) + 1; } });
+timed("key in a map", turns, || { for key in texts { if !counts.contains(key) { throw key; } } });
+timed("len", turns, || { let sum = 0; for i in 0..n { sum += list.len(); } });
+timed("map with a closure", turns, || { let own = list.map(|i| `${i}`); });
+timed("sorted", turns, || { let own = list.sorted(); });
+timed("unique", turns, || { let own = list.unique(); });
+timed("join", turns, || { let own = texts.join(" "); });
+timed("replace", turns, || { let own = text.replace("k1", "k2"); });
+timed("parse_json", turns, || { let own = parse_json(json); });
+state::set("language", list);
+timed("state::update", turns, || { state::update("language", [], |all| { all[0] += 1; all }); });
+"#;
+
+/// What an element costs at 1,000 and at 1,000,000 elements. A million does not fit into the processor's caches, and
+/// with quadratic work the ratio would be 1,000.
+fn language(table: &mut Table, dir: &Path) {
+    let script = dir.join("language.rhai");
+    fs::write(&script, LANGUAGE).expect("write a script");
+    let seconds = |n: &str, turns: &str| -> Vec<(String, f64)> {
+        let output =
+            moyai(dir, &["run", script.to_str().expect("a plain path"), n, turns]).output().expect("start moyai");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let parsed = lines.lines().filter_map(|line| line.rsplit_once(':'));
+        parsed.map(|(name, time)| (name.to_owned(), time.parse().expect("seconds"))).collect()
+    };
+    for ((name, few), (_, many)) in seconds("1000", "1000").into_iter().zip(seconds("1000000", "1")) {
+        table.row(&format!("{name}: an element of 1,000,000 / of 1,000"), many / few, 10.0, "");
+    }
 }
 
 /// Starts only ten containers, `saved1` and so on. Returns a directory of scripts with this configuration.

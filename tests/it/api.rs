@@ -5,9 +5,25 @@ use moyai::engine::functions::{Function, functions};
 use moyai::run::{Options, Run};
 
 /// These examples need Docker, nginx or the real hosts file, so they are only checked.
-const LIVE: [&str; 3] = ["docker", "nginx", "hosts"];
+const LIVE: [&str; 5] = ["docker", "nginx", "hosts", "store", "volumes"];
 /// The exceptions among them, which need nothing.
-const PURE: [&str; 2] = ["nginx::quote", "nginx::server_name"];
+const PURE: [&str; 15] = [
+    "nginx::quote",
+    "nginx::server_name",
+    "volumes::dir",
+    "volumes::make_dir",
+    "volumes::of",
+    "volumes::copied",
+    "volumes::mount_points",
+    "volumes::keep",
+    "volumes::share",
+    "volumes::check",
+    "volumes::refuse_unsafe",
+    "volumes::size",
+    "volumes::remove_unlisted",
+    "volumes::remove_partial",
+    "volumes::remove_all_partial",
+];
 
 fn all() -> Vec<Function> {
     functions(&Run::new(Options::default()).unwrap())

@@ -34,6 +34,10 @@ const BOTH: &str =
 fn the_run_after_a_killed_one_repairs_each_thing_once_and_closes_its_note() {
     let world = killed();
     assert_eq!(open(&world), BOTH);
+    assert_eq!(
+        world.run("print(journal::open(\"job\")); print(journal::open(\"none\"));").ok(),
+        "[\"a\", \"b\"]\n[]\n"
+    );
     let begun = std::time::Instant::now();
     let gave = world.run(REPAIRS);
     assert!(begun.elapsed().as_secs() >= 1, "it waits for requests of the killed run");

@@ -132,6 +132,10 @@ fn unreadable_files_are_named_with_their_path() {
     assert!(world.moyai(["run", "./nowhere.rhai"]).failed(2).contains("`./nowhere.rhai`: no such file or directory"));
     let err = world.run("print(1);\nimport \"lib/nowhere\" as n; n::f();").failed(2);
     assert!(err.contains("import `lib/nowhere`: there is no such file") && err.contains("test.rhai:2:8\n"), "{err}");
+    let err = world.run("import \"lib/volumes\" as v; v::of(\"a\", \"b\");").failed(2);
+    assert!(err.contains("its functions are now in the namespace `volumes`"), "{err}");
+    let err = world.run("import \"lib/warn-once\" as warnings; warnings::update(\"a\", []);").failed(2);
+    assert!(err.contains("it is not needed any more: write `warn_once(key, lines)`"), "{err}");
     symlink("gone.rhai", world.path("scripts/dangling.rhai")).unwrap();
     assert!(world.moyai(["run", "dangling"]).failed(2).contains("no such file"));
 }

@@ -37,6 +37,7 @@ mod port;
 mod ports;
 mod readme;
 mod registry;
+mod replacement;
 mod replay;
 mod route;
 mod rules;
@@ -52,5 +53,6 @@ mod tidy;
 mod time;
 mod tls;
 mod values;
+mod volumes;
 #[path = "../common/web.rs"]
 mod web;

@@ -87,7 +87,7 @@ for name in ['.', 'old']: print(name, [(key, os.getxattr(name, key)) for key in 
     host.sh(&format!("umount '{DATA}/nes[t] ed'")).ok();
     assert_eq!(host.sh("[ $(stat -c %s state/backups/web/v/1-*) -lt 1000000 ]").code, 0, "the hole is in the archive");
     host.sh("docker create --name other -v fresh:/data base:1 /bin/busybox true").ok();
-    host.moyai("import \"lib/volumes\" as volumes; volumes::fill(\"other\", volumes::of(\"web\", \"v\"));").ok();
+    host.volumes("volumes::restore(\"other\", volumes::of(dir(\"web\", \"v\")));").ok();
     assert_eq!(inspect(&mut host, "fresh"), before);
     // The directory is in the archive, but not the file system mounted on it.
     assert_eq!(
@@ -124,7 +124,7 @@ fn a_full_backup_disk_is_cleaned_up_before_anything_is_written() {
     host.sh("mkdir -p state; mount -t tmpfs -o size=12m,mode=700 none state").ok();
     host.script("backup web --tag v").ok();
     // A killed run has left a part of an archive, and the disk is full.
-    host.moyai("import \"lib/repair\" as repair; let c = docker::ps()[0]; repair::keep(#{ id: c.id, name: c.name, how: \"pause\", after: \"\", versions: [\"v\"], refs: [\"backup/web:v\"], from: \"base\", time: \"2026-11-23T03:00:00+00:00\" });").ok();
+    host.moyai("import \"lib/finish-backup\" as finish_backup; let c = docker::ps()[0]; finish_backup::write_note(#{ id: c.id, name: c.name, how: \"pause\", after: \"\", versions: [\"v\"], refs: [\"backup/web:v\"], from: \"base\", time: \"2026-11-23T03:00:00+00:00\" });").ok();
     host.sh("cat /dev/zero >state/backups/web/v/2-data.killed.tar.zst; true").ok();
     assert_eq!(host.sh("df --output=avail state | tail -1 | tr -d ' '").ok(), "0\n");
     // Scripts that do not need the disk work.

@@ -2,15 +2,6 @@
 
 use crate::host::{Host, KILLER, kills};
 
-/// Runs a script that does one thing with a container's volumes.
-fn volumes(host: &mut Host, work: &str) -> crate::common::Gave {
-    host.moyai(&format!(
-        "import \"lib/volumes\" as volumes;
-         let one = |name| docker::ps_all().find(|c| c.name == name);
-         {work}"
-    ))
-}
-
 /// Fills a volume with things that copies tend to lose.
 const AWKWARD: &str = r#"docker exec -u 0 web /bin/sh -c 'B=/bin/busybox; cd /data
     echo a >"a b"; $B chown 1234:5678 "a b"; $B chmod 4750 "a b"; $B ln "a b" hard
@@ -48,7 +39,7 @@ fn volumes_are_restored_with_owners_modes_links_and_times() {
     host.sh(AWKWARD).ok();
     host.sh("docker exec -u 0 web /bin/sh -c 'echo anonymous >/anonymous/file'").ok();
     let before = content(&mut host, "data");
-    volumes(&mut host, "volumes::save(one.call(\"web\"), \"Mon\", \"sha256:1\");").ok();
+    host.volumes("save(\"web\", \"Mon\", \"sha256:1\");").ok();
 
     // The files match the list, belong to root alone, and plain tar can read them.
     let dir = host.path("state/backups/web/Mon");
@@ -76,7 +67,7 @@ fn volumes_are_restored_with_owners_modes_links_and_times() {
 
     // Restores into new volumes of another container with other owners and modes.
     host.sh("docker create --name other --user 33 -v fresh:/data:ro -v more:/anonymous -v /srv/left:'/srv app' -v /srv/single:/etc/single base:1 /bin/busybox true; echo other >/srv/single").ok();
-    volumes(&mut host, "volumes::fill(\"other\", volumes::of(\"web\", \"Mon\"));").ok();
+    host.volumes("volumes::restore(\"other\", volumes::of(dir(\"web\", \"Mon\")));").ok();
     assert_eq!(content(&mut host, "fresh"), before);
     assert!(
         before.contains("./a b f 4750 1234:5678 981173106 2 \n") && before.contains(". d 2710 999:998 "),
@@ -88,25 +79,28 @@ fn volumes_are_restored_with_owners_modes_links_and_times() {
     );
 
     // A second save replaces the first. A damaged copy is not unpacked.
-    volumes(&mut host, "volumes::save(one.call(\"web\"), \"Mon\", \"sha256:2\"); print(volumes::of(\"web\", \"Mon\").map(|e| e.image).unique());").ok();
+    host.volumes(
+        "save(\"web\", \"Mon\", \"sha256:2\"); print(volumes::of(dir(\"web\", \"Mon\")).map(|e| e.image).unique());",
+    )
+    .ok();
     assert_eq!(host.sh(&format!("ls {} | wc -l", dir.display())).ok(), "5\n");
     host.sh(&format!(
         "echo >>\"$(ls {}/*-data.*)\"; docker create --name third -v third:/data base:1 /bin/busybox true",
         dir.display()
     ))
     .ok();
-    let err = volumes(&mut host, "volumes::fill(\"third\", volumes::of(\"web\", \"Mon\"));").failed(1);
+    let err = host.volumes("volumes::restore(\"third\", volumes::of(dir(\"web\", \"Mon\")));").failed(1);
     assert!(err.contains("the copy of /data is damaged"), "{err}");
     assert_eq!(content(&mut host, "third").lines().filter(|line| line.starts_with("./")).count(), 0);
     // A daemon on another host unpacks by itself. The links that it refuses are missing.
     host.sh("docker exec -u 0 web /bin/busybox rm /data/link").ok();
-    volumes(&mut host, "volumes::save(one.call(\"web\"), \"Wed\", \"sha256:3\");").ok();
+    host.volumes("save(\"web\", \"Wed\", \"sha256:3\");").ok();
     host.sh("docker create --name fourth -v fourth:/data base:1 /bin/busybox true").ok();
-    std::fs::write(host.path("scripts/far.rhai"), "import \"lib/volumes\" as volumes; volumes::fill(\"fourth\", volumes::of(\"web\", \"Wed\").filter(|e| e.target == \"/data\"));").unwrap();
+    std::fs::write(host.path("scripts/far.rhai"), "import \"config\" as config; volumes::restore(\"fourth\", volumes::of(volumes::dir(config::BACKUPS, \"web\", \"Wed\")).filter(|e| e.target == \"/data\"));").unwrap();
     host.sh("unshare --mount bash -c 'mount -t tmpfs none /var/lib/docker/volumes && \"$moyai\" run far'").ok();
     assert_eq!(content(&mut host, "fourth").lines().count(), content(&mut host, "data").lines().count());
     // There is nothing for another version.
-    assert_eq!(volumes(&mut host, "print(volumes::of(\"web\", \"Tue\"));").ok(), "[]\n");
+    assert_eq!(host.volumes("print(volumes::of(dir(\"web\", \"Tue\")));").ok(), "[]\n");
 }
 
 impl Host {
@@ -177,9 +171,9 @@ fn a_missed_monthly_backup_is_caught_up_and_no_weekday_is_lost() {
     assert_eq!(id(&mut host, "Dec"), both);
     for (version, files) in [("Dec", "./\n"), ("Wed", "./\n./file\n")] {
         let list = format!(
-            "volumes::check(volumes::of(\"web\", \"{version}\")); print(volumes::of(\"web\", \"{version}\")[0].image);"
+            "volumes::check(volumes::of(dir(\"web\", \"{version}\"))); print(volumes::of(dir(\"web\", \"{version}\"))[0].image);"
         );
-        assert_eq!(volumes(&mut host, &list).ok().trim(), id(&mut host, version));
+        assert_eq!(host.volumes(&list).ok().trim(), id(&mut host, version));
         assert_eq!(host.sh(&format!("tar -tf state/backups/web/{version}/*.tar.*")).ok(), files);
     }
     // A year later the month's version is removed too, and nothing else.
@@ -381,8 +375,8 @@ fn the_next_backup_repairs_one_that_was_killed_at_any_moment() {
         ),
     );
     host.sh("docker exec vol /bin/busybox dd if=/dev/urandom of=/data/big bs=1M count=5; docker exec vol /bin/busybox dd if=/dev/urandom of=/big bs=1M count=5").ok();
-    let check = r#"import "lib/volumes" as volumes;
-        let kept = volumes::of("vol", "v");
+    let check = r#"import "config" as config;
+        let kept = volumes::of(volumes::dir(config::BACKUPS, "vol", "v"));
         volumes::check(kept);
         let image = docker::images().filter(|i| i.repository == "own/vol" && i.tag == "v")[0].id;
         if kept.len() != 1 || kept[0].image != image { die(`the copies are of ${kept.map(|k| k.image)}, the image is ${image}`); }

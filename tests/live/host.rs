@@ -136,6 +136,21 @@ impl Host {
         self.moyai_with("", text)
     }
 
+    /// Runs script text that works with the volumes of backups: `dir(name, version)`, `save(name, version, image)`.
+    pub fn volumes(&mut self, text: &str) -> Gave {
+        self.moyai(&format!(
+            "import \"config\" as config;
+             import \"lib/left-out\" as left_out;
+             fn dir(name, version) {{ volumes::dir(config::BACKUPS, name, version) }}
+             fn save(name, version, image) {{
+                 let dir = volumes::make_dir(config::BACKUPS, name, version);
+                 let kept = left_out::saved(docker::ps_all().find(|c| c.name == name));
+                 volumes::keep(name, dir, image, volumes::save(name, kept, dir));
+             }}
+             {text}"
+        ))
+    }
+
     /// Runs a built-in script with its arguments. Options come first.
     pub fn script(&mut self, words: &str) -> Gave {
         self.sh(&format!("\"$moyai\" run {words}"))

@@ -89,6 +89,11 @@ const NEWER: &str = "mkdir -p registry; printf 'version: 0.1\nstorage:\n  filesy
     docker push localhost:5000/site:new; docker rmi localhost:5000/site:new; manifest=$(curl -s -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' http://localhost:5000/v2/site/manifests/new)
     curl -s -X PUT -H 'Content-Type: application/vnd.docker.distribution.manifest.v2+json' --data-raw \"$manifest\" http://localhost:5000/v2/site/manifests/1";
 
+/// A backup of `web` was killed while the container was paused.
+const KILLED: &str = "docker pause web; printf '%s' 'let id = docker::inspect(\"web\").Id;
+    journal::write(\"backup\", id, #{ id: id, name: \"web\", how: \"pause\", after: \"\", versions: [\"v\"],
+        refs: [\"backup/web:v\"], from: \"base\", time: \"2026-11-23T03:00:00+00:00\" });' >note.rhai; \"$moyai\" run ./note.rhai";
+
 const CASES: &[Case] = &[
     Case("hosts-sync", "", ""),
     Case("hosts-sync", "nginx; started", ""),
@@ -115,6 +120,7 @@ const CASES: &[Case] = &[
     ),
     Case("backup --verify", "", USABLE),
     Case("verify web", "\"$moyai\" run backup", ""),
+    Case("repair", KILLED, ""),
     Case("restore web", "\"$moyai\" run backup", ""),
     Case("restore web --volumes", "\"$moyai\" run backup", ""),
     Case(
@@ -141,6 +147,8 @@ const OTHERS: &[(&str, &str)] = &[
     ("config", "it has values and does nothing"),
     ("rules", "it has values and does nothing"),
     ("store", "a plan never has the password of the repository, and restic does nothing without it"),
+    ("rebuild", "its plan ends at the image or the manifest, which it does not have"),
+    ("restore-path", "its plan ends at the path, which it does not have"),
     ("demo", "its plan is one line, which starts the demo on a private host of its own"),
 ];
 

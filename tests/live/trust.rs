@@ -147,9 +147,7 @@ fn escaping_archives_are_refused_and_devices_and_setuid_need_force() {
         let err = host.script(&format!("restore web --volumes{force}")).failed(1);
         let known = if force.is_empty() { "is not in moyai's record" } else { what };
         assert!(err.contains(known), "{make}: {err}");
-        let err = host
-            .moyai("import \"lib/safe\" as safe; import \"lib/volumes\" as volumes; safe::check(volumes::of(\"web\", \"v1\"), false);")
-            .failed(1);
+        let err = host.volumes("volumes::refuse_unsafe(volumes::of(dir(\"web\", \"v1\")), false);").failed(1);
         assert!(err.contains(what), "{make}: {err}");
     }
     // The last of these has the device.

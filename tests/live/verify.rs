@@ -49,11 +49,7 @@ fn verified(host: &mut Host) -> String {
 
 /// Saves the volumes into the backup, like `backup`.
 fn save(host: &mut Host, version: &str) {
-    host.moyai(&format!(
-        "import \"lib/volumes\" as volumes;
-         volumes::save(docker::ps_all().find(|c| c.name == \"web\"), \"{version}\", docker::images().find(|i| i.tag == \"{version}\").id);"
-    ))
-    .ok();
+    host.volumes(&format!("save(\"web\", \"{version}\", docker::images().find(|i| i.tag == \"{version}\").id);")).ok();
 }
 
 #[test]

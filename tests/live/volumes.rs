@@ -79,7 +79,7 @@ fn volumes_keep_options_and_labels_and_irreplaceable_ones_are_refused() {
 
     host.sh("docker volume create --opt type=nfs --opt device=:/srv --opt o=addr=192.0.2.1 far >/dev/null").ok();
     host.sh("docker create --name mounted -v far:/data base:1 /bin/busybox true; cp -r state/backups/web state/backups/mounted").ok();
-    let plan = "import \"lib/volume-plans\" as volume_plans; let old = docker::inspect(\"mounted\"); print(volume_plans::of([#{ target: \"/data\" }], old, \"now\")[0].refused);";
+    let plan = "let copy = #{ target: \"/data\", kind: \"volume\", source: \"far\" }; print(volumes::plan([copy], docker::inspect(\"mounted\"), \"now\")[0].refused);";
     assert_eq!(host.moyai(plan).ok(), "--volumes: the volume far of /data is :/srv, which moyai cannot swap\n");
 }
 

@@ -3,7 +3,7 @@
 use super::{Context, Fallible, converted};
 use crate::api::command::Command;
 use crate::api::text::Lines;
-use crate::host::docker::{ask, checked, near, stats, volumes};
+use crate::host::docker::{ask, checked, near, network, saved, stats, volumes};
 use crate::process::Plan;
 use crate::run::{Error, Result, Run};
 use crate::schedule;
@@ -225,6 +225,38 @@ pub mod containers {
         let name = checked("stats", name)?;
         let row = stats::stats(&Context::of(&call).run, &[name])?.pop();
         converted(&row.ok_or_else(|| Error::new(format!("docker stats printed nothing about `{name}`")))?)
+    }
+
+    /// Creates a network as Docker has described it before, unless it exists. If another network has its addresses, it
+    /// gets others, and a warning says so. This changes something.
+    ///
+    /// - `like`: an element of what `docker network inspect` prints.
+    ///
+    /// Errors: Docker's own message.
+    ///
+    /// ```rhai
+    /// let create = |manifest| { for network in manifest.networks { docker::create_network(network); } };
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn create_network(call: NativeCallContext, like: Map) -> Fallible<()> {
+        let like = crate::api::plain("docker::create_network", like)?;
+        Ok(network::create(&Context::of(&call).run, &like)?)
+    }
+
+    /// Checks that a copy of an image has all of its layers, by their checksums.
+    ///
+    /// - `image`: the ID of the image.
+    /// - `name`: its name, for the message.
+    /// - `copy`: a command that prints the output of `docker save`.
+    ///
+    /// Errors: with the layer that is missing, and when the command fails or takes longer than six hours.
+    ///
+    /// ```rhai
+    /// let check = |backup| docker::check_saved(backup.id, backup.image, cmd(`gzip -dc /srv/image.tgz`));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn check_saved(call: NativeCallContext, image: &str, name: &str, copy: Command) -> Fallible<()> {
+        Ok(saved::check(&Context::of(&call).run, image, name, copy.plan().clone())?)
     }
 
     /// Returns the volumes: `docker volume ls`.

@@ -1,15 +1,12 @@
 //! Owners, trees and searches.
 
-use super::{Context, Fallible, change_path, matching_in, query, stat, text, try_stat};
-use crate::host::file::{Stat, pattern_of};
-use crate::run::text::quote;
+use super::{Context, Fallible, change_path, files, query, stat, text};
+use crate::host::file::{Stat, pattern_of, try_stat};
 use crate::run::{Error, Result, Run};
 use crate::store::replace::explain;
 use rhai::Array;
 use rhai::plugin::*;
 use std::fs;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Returns the ID of a user or group, given as a number or as a name in `/etc/passwd` or `/etc/group`.
@@ -35,57 +32,6 @@ fn name(list: &str, number: u32) -> String {
     let found =
         known.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.get(2) == Some(&&*wanted));
     found.map_or(wanted.clone(), |fields| fields[0].to_owned())
-}
-
-/// Refuses trees that nobody means to remove: the root, a directory directly below it, the working directory or a
-/// parent of it, and a tree with another file system in it.
-fn removable(path: &str) -> Result<()> {
-    let refuse = |why: String| Err(Error::new(format!("remove all of `{path}`: {why}")));
-    let end = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    if path.is_empty() || [".", ".."].contains(&end) {
-        return refuse("name the directory itself".to_owned());
-    }
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
-        Err(error) => return Err(explain("remove all of", Path::new(path), &error)),
-    };
-    if !found.is_dir() {
-        return Ok(());
-    }
-    let real = fs::canonicalize(path).map_err(|error| explain("remove all of", Path::new(path), &error))?;
-    if real.components().count() <= 2 {
-        return refuse("it is the root directory, or directly below it".to_owned());
-    }
-    if std::env::current_dir().is_ok_and(|here| here.starts_with(&real)) {
-        return refuse("the working directory is in it".to_owned());
-    }
-    let parent = real.parent().and_then(|parent| fs::metadata(parent).ok()).map_or(found.dev(), |parent| parent.dev());
-    if let Some(mount) = mounted(&real, parent).map_err(|error| explain("remove all of", Path::new(path), &error))? {
-        let error = Error::new(format!("remove all of `{path}`: `{}` is another file system", mount.display()));
-        return Err(error.help(format!("umount {}", quote(&mount.to_string_lossy()))));
-    }
-    Ok(())
-}
-
-/// Returns the first directory of a tree that is on another device.
-fn mounted(tree: &Path, device: u64) -> io::Result<Option<PathBuf>> {
-    let found = fs::symlink_metadata(tree)?;
-    if !found.is_dir() {
-        return Ok(None);
-    }
-    if found.dev() != device {
-        return Ok(Some(tree.to_owned()));
-    }
-    for entry in fs::read_dir(tree)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir()
-            && let Some(mount) = mounted(&entry.path(), device)?
-        {
-            return Ok(Some(mount));
-        }
-    }
-    Ok(None)
 }
 
 /// Returns the paths below a directory whose name matches.
@@ -125,8 +71,7 @@ pub mod more {
     /// ```
     #[rhai_fn(name = "glob", return_raw)]
     pub fn glob_in(call: NativeCallContext, dir: &str, pattern: &str) -> Fallible<Array> {
-        let asked = format!("{dir} {pattern}");
-        let found = query(&call, &asked, Some(Vec::new()), || matching_in(&Context::of(&call).run, dir, pattern))?;
+        let found = files::glob_in(&Context::of(&call).run, dir, pattern)?;
         Ok(found.into_iter().map(Into::into).collect())
     }
 
@@ -159,7 +104,7 @@ pub mod more {
             list.sort();
             Ok(list)
         };
-        let found = query(&call, &format!("{dir} {pattern}"), Some(Vec::new()), search)?;
+        let found = query(&Context::of(&call).run, "find", &format!("{dir} {pattern}"), Some(Vec::new()), search)?;
         Ok(found.into_iter().map(Into::into).collect())
     }
 
@@ -178,16 +123,7 @@ pub mod more {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn exchange(call: NativeCallContext, one: &str, other: &str) -> Fallible<()> {
-        // `mv --exchange` came with coreutils 9.5 and is not in Debian 12.
-        let beside = format!("{one}.exchange");
-        let moves = [(one, beside.as_str()), (other, one), (&beside, other)];
-        let line = || moves.map(|(from, to)| format!("mv -T -- {} {}", quote(from), quote(to))).join(" && ");
-        let flags = rustix::fs::RenameFlags::EXCHANGE;
-        let real = || {
-            rustix::fs::renameat_with(rustix::fs::CWD, one, rustix::fs::CWD, other, flags)
-                .map_err(|error| explain(&format!("exchange `{other}` and"), Path::new(one), &error.into()))
-        };
-        Ok(Context::of(&call).run.change(line, (), real)?)
+        Ok(files::exchange(&Context::of(&call).run, one, other)?)
     }
 
     /// Removes a file, or a directory with everything in it: `rm -rf`. A missing path is not an error.
@@ -205,18 +141,7 @@ pub mod more {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn remove_all(call: NativeCallContext, path: &str) -> Fallible<()> {
-        let run = &Context::of(&call).run;
-        run.query(&format!("file::remove_all {path}"), Some(()), || removable(path))?;
-        change_path(&call, &["rm", "-rf", "--one-file-system", "--", path], "remove all of", path, || {
-            match fs::symlink_metadata(path) {
-                Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-                Ok(_) => fs::remove_file(path.trim_end_matches('/')),
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
-                Err(error) => Err(error),
-            }
-        })?;
-        run.plan_removal(Path::new(path));
-        Ok(())
+        Ok(files::remove_all(&Context::of(&call).run, path)?)
     }
 
     /// Returns the owner and the group of a file or directory.
@@ -232,10 +157,11 @@ pub mod more {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn owner(call: NativeCallContext, path: &str) -> Fallible<String> {
-        query(&call, path, None, || {
-            let (user, group) = stat(&Context::of(&call).run, path)?.owner;
+        let run = &Context::of(&call).run;
+        Ok(query(run, "owner", path, None, || {
+            let (user, group) = stat(run, path)?.owner;
             Ok(format!("{}:{}", name("/etc/passwd", user), name("/etc/group", group)))
-        })
+        })?)
     }
 
     /// Sets the owner of a file or directory. Nothing is done if it has this owner already.
@@ -273,7 +199,7 @@ pub mod more {
         if same {
             return Ok(());
         }
-        change_path(&call, &["chown", "--", owner, path], "set the owner of", path, || {
+        change_path(run, &["chown", "--", owner, path], "set the owner of", path, || {
             std::os::unix::fs::chown(path, user, group)
         })?;
         run.plan_owner(Path::new(path), user, group);
@@ -284,27 +210,6 @@ pub mod more {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn trees_that_nobody_means_are_not_removed() {
-        let dir = tempfile::tempdir().unwrap();
-        let inside = dir.path().join("a/b");
-        fs::create_dir_all(&inside).unwrap();
-        std::os::unix::fs::symlink("/", dir.path().join("link")).unwrap();
-        let path = |name: &str| dir.path().join(name).display().to_string();
-        for path in ["", "/", "//", "/etc", "/usr/", ".", "..", "x/..", "/etc/.", &path("link/"), &path("link/etc")] {
-            assert!(removable(path).is_err(), "{path}");
-        }
-        let here = std::env::current_dir().unwrap();
-        assert!(
-            removable(&here.display().to_string()).is_err()
-                && removable(&here.parent().unwrap().display().to_string()).is_err()
-        );
-        for path in [path("a"), path("a/b/"), path("link"), path("not-there"), path("a/not-there/x")] {
-            removable(&path).unwrap();
-        }
-        assert_eq!(mounted(Path::new("/proc"), 0).unwrap(), Some("/proc".into()));
-    }
 
     #[test]
     fn owners_are_found_by_name_and_number() {

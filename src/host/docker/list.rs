@@ -4,7 +4,7 @@ use super::source::Source;
 use super::{ask, at, engine, inspect, labels as identity, picked, text};
 use crate::run::{Error, Result, Run};
 use chrono::DateTime;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -25,6 +25,8 @@ pub struct Container {
     pub tag: String,
     /// The state as Docker reports it: `running`, `paused`, `exited` and so on.
     pub state: String,
+    /// True if it is up. A paused container counts, because it has its processes. So does one that Docker is restarting.
+    pub up: bool,
     /// For example `Up 3 minutes`.
     pub status: String,
     /// The result of its health check, or `""` without one.
@@ -81,7 +83,7 @@ pub struct Network {
 }
 
 /// A name of an image, as `docker::images` documents it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Image {
     /// The image's ID.
     pub id: String,
@@ -97,6 +99,13 @@ pub struct Image {
     pub layers: usize,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+}
+
+impl Image {
+    /// Returns its name, `REPOSITORY:TAG`.
+    pub fn reference(&self) -> String {
+        format!("{}:{}", self.repository, self.tag)
+    }
 }
 
 /// Networks that every daemon has and nobody else can create, with their drivers.
@@ -326,6 +335,7 @@ fn container(
         repository,
         tag,
         state: text(full, "/State/Status").to_owned(),
+        up,
         status: status.to_owned(),
         health: health.to_owned(),
         labels: own,

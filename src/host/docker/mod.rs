@@ -4,17 +4,26 @@
 //! In a run for an event it comes from the daemon's socket. moyai reads only fields that Docker has had from 1.9 to 29.
 
 pub mod commit;
+pub mod compose;
 pub mod engine;
+mod flatten;
 pub mod labels;
 mod list;
 pub mod memory;
+pub mod network;
 mod picked;
 pub mod recipe;
+mod reference;
+pub mod saved;
+mod sharing;
 mod source;
 pub mod stats;
 pub mod volumes;
 
+pub use flatten::flatten;
 pub use list::{Container, Image, Mount, Network, containers, images};
+pub use reference::valid_reference;
+pub use sharing::{dependents, sharing, users};
 
 use crate::process::{self, Outcome, Plan};
 use crate::run::{Error, Kind, Result, Run, exit};
@@ -200,6 +209,50 @@ pub fn change(run: &Run, verb: &str, name: &str) -> Result<()> {
     let _held = hold(run, name)?;
     call(run, &Plan::change(["docker", verb, name])).map_err(|error| near(run, name, error))?;
     Ok(())
+}
+
+/// Stops a container if it runs. A paused one is unpaused first: it would not receive the signal.
+///
+/// # Errors
+/// Same as for [`change`].
+pub fn halt(run: &Run, name: &str) -> Result<()> {
+    let found = json("container inspect", &inspected(run, "stop", name)?)?;
+    halt_as_seen(run, name, &found[0])
+}
+
+/// Like [`halt`], for a container that `docker container inspect` has printed before.
+///
+/// # Errors
+/// Same as for [`change`].
+pub fn halt_as_seen(run: &Run, name: &str, full: &Value) -> Result<()> {
+    let is = |state: &str| at(full, state) == Some(&Value::Bool(true));
+    if is("/State/Paused") {
+        change(run, "unpause", name)?;
+    }
+    if is("/State/Running") {
+        change(run, "stop", name)?;
+    }
+    Ok(())
+}
+
+/// How long to wait before each further try to pause a container.
+const RETRIES: [Duration; 4] =
+    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(5)];
+
+/// Pauses a container. Retries, because a busy container cannot always be frozen: runc reports "unable to freeze", and
+/// a later try succeeds.
+///
+/// # Errors
+/// Same as for [`change`].
+pub fn pause(run: &Run, name: &str) -> Result<()> {
+    for wait in RETRIES {
+        match change(run, "pause", name) {
+            Err(error) if error.message.contains("unable to freeze") => {}
+            done => return done,
+        }
+        run.wait_for(wait, &format!("another try to pause {name}"))?;
+    }
+    change(run, "pause", name)
 }
 
 /// Returns the output of `docker container inspect`. `what` is for the message about a name that is not valid.

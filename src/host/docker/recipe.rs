@@ -9,7 +9,7 @@ mod settings;
 
 use super::{ask, at, checked, inspect_fields, inspected, json, list_at, text};
 use crate::run::{Error, Result, Run};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -17,7 +17,8 @@ use std::collections::BTreeMap;
 const ALL: super::picked::Names = &[];
 
 /// The arguments, in groups that a caller can leave out.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Recipe {
     /// Every option that is in no other group.
     pub options: Vec<String>,

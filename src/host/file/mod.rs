@@ -1,7 +1,12 @@
 //! Reads and writes files as scripts see them: with the planned changes of a dry run, and recorded.
 
+mod paths;
 mod plan;
 
+pub use paths::{
+    change_path, exchange, exists, fill, glob_in, is_dir, is_file, is_planned, is_roots, mkdir, query, read, real_path,
+    remove, remove_all, rename, set_mode, sha256, size, write,
+};
 use plan::pour;
 pub use plan::{change, plan_text};
 
