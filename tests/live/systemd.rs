@@ -118,7 +118,7 @@ fn after_a_power_cut_units_start_containers_names_and_nginx_in_order() {
     // An nginx that failed: the unit starts it, and does not wait for a unit that waits for it.
     host.sh("echo 'nonsense;' >/etc/nginx/conf.d/broken.conf; ./inside systemctl restart nginx").failed(1);
     host.is("nginx", "failed");
-    host.sh("rm /etc/nginx/conf.d/broken.conf; timeout 60 ./inside systemctl start moyai-boot").ok();
+    host.sh("rm /etc/nginx/conf.d/broken.conf; timeout 300 ./inside systemctl start moyai-boot").ok();
     host.until(30, "./inside systemctl is-active --quiet nginx");
     // A stopped nginx stays down, whatever happens to containers.
     host.sh("./inside systemctl stop nginx; ./inside docker run --detach --name shop base:1 /bin/busybox sleep 900")
