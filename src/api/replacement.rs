@@ -205,7 +205,7 @@ mod replacement {
         Ok(host::save(&Context::of(&call).run, &copies)?)
     }
 
-    /// Removes the copies of data that killed updates left behind, except those that are still to be rolled back. No
+    /// Removes the copies of data of killed updates, except those that are still to be rolled back. No
     /// other update may run. This changes something.
     ///
     /// - `backups`: the directory of the backups.

@@ -357,6 +357,11 @@ fn is_run(verb: &str) -> bool {
 }
 
 impl Stage {
+    /// Returns a program with its arguments.
+    pub fn of<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self { argv: argv.into_iter().map(|word| word.as_ref().to_owned()).collect(), ..Self::default() }
+    }
+
     /// Returns its arguments and its directory.
     fn arguments(&self) -> Vec<&str> {
         let mut words: Vec<&str> = match &self.bash {

@@ -63,10 +63,8 @@ fn load(run: &Run, name: &str, reference: &str, own: &[(String, String)], dir: &
         content.sort_all_objects();
         file::write(run, &format!("{dir}/{name}"), &content.to_string())?;
     }
-    let stage =
-        |words: &[&str]| Stage { argv: words.iter().map(|word| (*word).to_owned()).collect(), ..Stage::default() };
-    let pack = stage(&["tar", "-C", dir, "-c", "manifest.json", "config.json", "layer.tar"]);
-    let plan = Plan::of(vec![pack, stage(&["docker", "load"])]);
+    let pack = Stage::of(["tar", "-C", dir, "-c", "manifest.json", "config.json", "layer.tar"]);
+    let plan = Plan::of(vec![pack, Stage::of(["docker", "load"])]);
     let plan = Plan { changes: true, quiet: true, output: Output::Capture, ..plan };
     process::run(run, &plan).map(drop)
 }

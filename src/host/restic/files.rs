@@ -101,11 +101,9 @@ pub fn restore(run: &Run, environment: Environment<'_>, found: &Inventory) -> Re
             run.warn(&format!("/{path} differs from the backup and is kept"));
         }
     }
-    let stage =
-        |words: &[&str]| Stage { argv: words.iter().map(|word| (*word).to_owned()).collect(), ..Stage::default() };
     let copy = [
-        stage(&["tar", "-C", &dir, "-c", "."]),
-        stage(&["tar", "-C", "/", "-x", "-p", "--skip-old-files", "--keep-directory-symlink"]),
+        Stage::of(["tar", "-C", &dir, "-c", "."]),
+        Stage::of(["tar", "-C", "/", "-x", "-p", "--skip-old-files", "--keep-directory-symlink"]),
     ];
     process::run(run, &Plan { changes: true, output: Output::Through, ..Plan::of(copy.to_vec()) })?;
     process::run(run, &Plan { output: Output::Through, ..Plan::change(["rm", "-rf", "--", &dir]) }).map(drop)

@@ -3,8 +3,8 @@
 use super::record::{self, Group};
 use super::repository::{Environment, Repository, TAKES, word};
 use crate::host::docker::Image;
-use crate::host::volumes::{Entry, make_dir};
-use crate::host::{backups, docker, file, state};
+use crate::host::volumes::{Entry, make_dir, write_list};
+use crate::host::{backups, docker};
 use crate::process::{self, Plan, Stage};
 use crate::run::{Error, Result, Run, text};
 use crate::schedule::moment;
@@ -27,7 +27,7 @@ pub fn load(run: &Run, environment: Environment<'_>, group: &Group, dir: &str) -
     let loading = format!("{}: loading the image of {} from the store", group.container, group.time);
     run.output.log(&text::message(&loading));
     let mut plan = store.dump(&group.ids.image, "/image.tar")?.timeout(TAKES);
-    plan.stages.push(Stage { argv: vec!["docker".to_owned(), "load".to_owned()], ..Stage::default() });
+    plan.stages.push(Stage::of(["docker", "load"]));
     let said = process::run(run, &Plan { changes: true, asked: true, ..plan })?.text();
     if said.trim().is_empty() {
         return Ok(None);
@@ -43,7 +43,7 @@ pub fn load(run: &Run, environment: Environment<'_>, group: &Group, dir: &str) -
         process::run(run, &Plan { quiet: true, ..tag })?;
         if !group.entries.is_empty() {
             let dir = make_dir(run, dir, &group.container, version)?;
-            file::write(run, &format!("{dir}/volumes.json"), &format!("{}\n", state::sorted(&group.entries)?))?;
+            write_list(run, &dir, &group.entries)?;
         }
     }
     let sums: Vec<_> = group.entries.iter().filter_map(|entry| entry.sha256.clone()).collect();

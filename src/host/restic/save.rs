@@ -6,7 +6,7 @@ use super::repository::{Environment, Repository};
 use super::snapshots::{From, full_id, host};
 use crate::host::backups::rank;
 use crate::host::docker::{checked, saved};
-use crate::host::volumes::{Entry, excludes, notes, places};
+use crate::host::volumes::{Entry, excludes, notes, places, write_next};
 use crate::host::{df, file, random, state};
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run, text};
@@ -189,7 +189,7 @@ pub fn save(
     let entries: Vec<Entry> = entries.collect();
     if !entries.is_empty() {
         file::mkdir(run, dir)?;
-        file::write(run, &format!("{dir}/next.json"), &format!("{}\n", state::sorted(&entries)?))?;
+        write_next(run, dir, &entries)?;
     }
     Ok(group)
 }

@@ -37,14 +37,9 @@ pub(super) fn refuse(message: String) -> Error {
     Error { foreseen: true, ..Error::new(message) }
 }
 
-/// Returns a program with its arguments.
-fn stage<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Stage {
-    Stage { argv: argv.into_iter().map(|word| word.as_ref().to_owned()).collect(), ..Stage::default() }
-}
-
 /// Returns a program whose messages are in English.
 fn plain<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Stage {
-    Stage { env: vec![("LC_ALL".to_owned(), "C".to_owned())], ..stage(argv) }
+    Stage { env: vec![("LC_ALL".to_owned(), "C".to_owned())], ..Stage::of(argv) }
 }
 
 /// Runs a command that changes something, and shows its output.
@@ -60,7 +55,7 @@ fn packer(file: &str) -> &'static [&'static str] {
 /// Returns a program that prints the uncompressed archive.
 fn unpacked(file: &str) -> Stage {
     let words: &[&str] = if file.ends_with(".zst") { &["zstd", "-q", "-dc"] } else { &["gzip", "-dc"] };
-    stage(words.iter().chain([&file]))
+    Stage::of(words.iter().chain([&file]))
 }
 
 /// Returns the file name extension of a new archive.
@@ -93,7 +88,7 @@ pub(super) fn write(run: &Run, place: &str, path: &str) -> Result<Written> {
     words.extend(ALL);
     words.extend(excludes.iter().map(String::as_str));
     words.extend(["--use-compress-program", &pack, "--file", &part, "--directory", &dir, "--", &name]);
-    let plan = Plan::of(vec![plain(words), stage(["wc", "-l"])]);
+    let plan = Plan::of(vec![plain(words), Stage::of(["wc", "-l"])]);
     let plan = Plan { changes: true, lenient: true, asked: true, keep: Some(4000), ..plan };
     let ran = process::attempt(run, &plan).inspect_err(|_| discard(run, &part))?;
     let said = said(&ran.err_text());
@@ -149,15 +144,19 @@ fn discard(run: &Run, path: &str) {
 /// When `docker cp` fails, or the archive is too short.
 pub(super) fn write_through(run: &Run, container: &str, path: &str, archive: &str) -> Result<Written> {
     let container = checked("archive", container)?;
-    let copy = stage(["docker", "cp", &format!("{container}:{path}"), "-"]);
-    file::fill(run, Plan::of(vec![copy, stage(packer(archive))]), archive, None)?;
+    let copy = Stage::of(["docker", "cp", &format!("{container}:{path}"), "-"]);
+    file::fill(run, Plan::of(vec![copy, Stage::of(packer(archive))]), archive, None)?;
     if !file::exists(run, archive)? || file::is_planned(run, archive) {
         return Ok(Written { files: 0, notes: Vec::new() });
     }
     let complete = || {
         let files = read(run, archive)?.files;
-        let end =
-            vec![unpacked(archive), stage(["tail", "-c", "1024"]), stage(["tr", "-d", "\\0"]), stage(["wc", "-c"])];
+        let end = vec![
+            unpacked(archive),
+            Stage::of(["tail", "-c", "1024"]),
+            Stage::of(["tr", "-d", "\\0"]),
+            Stage::of(["wc", "-c"]),
+        ];
         match process::read_text(run, &Plan::of(end).timeout(TAKES))?.trim() {
             "0" => Ok(files),
             _ => Err(Error::new("its end is missing")),
@@ -234,7 +233,7 @@ fn extract<'a>(archive: &'a str, dir: &'a str) -> impl Iterator<Item = &'a str> 
 /// Those of docker.
 pub(super) fn unpack_through(run: &Run, archive: &str, container: &str, target: &str) -> Result<()> {
     let container = checked("unpack into", container)?;
-    let copy = stage(["docker", "cp", "-", &format!("{container}:{target}")]);
+    let copy = Stage::of(["docker", "cp", "-", &format!("{container}:{target}")]);
     act(run, Plan::of(vec![unpacked(archive), copy]))
 }
 
@@ -243,8 +242,8 @@ pub(super) fn unpack_through(run: &Run, archive: &str, container: &str, target: 
 /// # Errors
 /// When the archive cannot be read.
 pub(super) fn matching(run: &Run, archive: &str, pattern: &str) -> Result<Vec<String>> {
-    let list = stage(["tar", "--list", "--verbose", "--absolute-names", "--quoting-style", "c", "--file", archive]);
-    let plan = Plan::of(vec![list, stage(["grep", "-E", "-e", pattern])]);
+    let list = Stage::of(["tar", "--list", "--verbose", "--absolute-names", "--quoting-style", "c", "--file", archive]);
+    let plan = Plan::of(vec![list, Stage::of(["grep", "-E", "-e", pattern])]);
     let plan = Plan { accept: vec![0, 1], keep: Some(2000), ..plan }.timeout(TAKES);
     Ok(process::read_text(run, &plan)?.lines().map(str::to_owned).collect())
 }

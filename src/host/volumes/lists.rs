@@ -2,10 +2,12 @@
 
 use super::archive::refuse;
 use super::{Entry, archive, saved};
+use crate::host::backups::is_name;
 use crate::host::file;
 use crate::process::Plan;
 use crate::run::text::message;
-use crate::run::{CONTEXT, Error, Result, Run};
+use crate::run::{Error, Result, Run};
+use crate::store::journal::daemon;
 use serde_json::Value;
 use std::path::Path;
 
@@ -20,7 +22,7 @@ const NEXT: &str = "next.json";
 /// # Errors
 /// When one of the names is not possible.
 pub fn dir(backups: &str, container: &str, version: &str) -> Result<String> {
-    of_context(backups, container, version, &std::env::var(CONTEXT).unwrap_or_default())
+    of_context(backups, container, version, &daemon())
 }
 
 fn of_context(backups: &str, container: &str, version: &str, context: &str) -> Result<String> {
@@ -33,12 +35,6 @@ fn of_context(backups: &str, container: &str, version: &str, context: &str) -> R
     }
     let own = if context.is_empty() { String::new() } else { format!("context {}/", dashed(context, "_.-")) };
     Ok(format!("{backups}/{own}{container}/{version}"))
-}
-
-/// Returns whether Docker accepts this as the name of a container.
-fn is_name(text: &str) -> bool {
-    text.starts_with(|char: char| char.is_ascii_alphanumeric())
-        && text.chars().all(|char| char.is_ascii_alphanumeric() || "_.-".contains(char))
 }
 
 /// Replaces each sequence of characters other than ASCII letters, digits and `also` by a `-`.
@@ -99,8 +95,19 @@ fn listed(run: &Run, dir: &str, list: &str) -> Result<Vec<Entry>> {
 }
 
 /// Writes the list of an unfinished backup.
-pub(super) fn write_next(run: &Run, dir: &str, entries: &[Entry]) -> Result<()> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_next(run: &Run, dir: &str, entries: &[Entry]) -> Result<()> {
     write(run, &format!("{dir}/{NEXT}"), entries)
+}
+
+/// Writes the list of a version.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_list(run: &Run, dir: &str, entries: &[Entry]) -> Result<()> {
+    write(run, &format!("{dir}/{LIST}"), entries)
 }
 
 /// Writes a list, with only the last part of each path.
