@@ -5,11 +5,12 @@ use super::closures::{Closure, Method, Use};
 use super::elsewhere::{self, instead};
 use super::foreign;
 use super::known::Known;
+use super::load::library_with;
 use super::shapes::Shape;
-use super::walk::{OTHER, Walk};
+use super::walk::{OTHER, Walk, statements};
 use crate::api::basics::OptionKind;
 use crate::api::nearest::nearest;
-use rhai::{AST, Expr, FnCallExpr, Namespace, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Namespace, Position, Stmt};
 use std::collections::BTreeSet;
 
 /// Functions whose text a person reads.
@@ -393,10 +394,12 @@ impl Walk<'_> {
             }
             (None, Some(_)) => {
                 let all: Vec<String> = theirs.keys().map(|known| format!("`{known}`")).collect();
-                let help = match nearest(name, theirs.keys().copied()) {
-                    Some(near) => format!("did you mean `{space}::{near}`?"),
-                    None if all.is_empty() => format!("`{space}` has no functions"),
-                    None => format!("it has {}", all.join(", ")),
+                let help = match (nearest(name, theirs.keys().copied()), library_with(name)) {
+                    (Some(near), _) => format!("did you mean `{space}::{near}`?"),
+                    _ if self.table.counts("", name).is_some() => format!("it needs no import: write `{name}(...)`"),
+                    (_, Some(library)) => format!("it is in `{library}`"),
+                    _ if all.is_empty() => format!("`{space}` has no functions"),
+                    _ => format!("it has {}", all.join(", ")),
                 };
                 self.report(at, format!("`{space}` has no function `{name}`"), help);
             }
@@ -448,7 +451,24 @@ impl Walk<'_> {
             self.wrong_count(name, at, &counts, count, forms);
         } else if theirs.is_none() {
             self.arguments("", call, at, Some((receiver, root)));
+        } else if methods.is_some_and(|methods| methods.contains(&count))
+            && let Some(line) = self.without_this(name, count)
+        {
+            let what = format!("`.{name}` calls the function `{name}` of line {line}, not moyai's method");
+            self.report(at, what, "rename the function");
         }
+    }
+
+    /// Returns the line of a function of this file that never uses `this`: called as a method, it ignores the value.
+    fn without_this(&self, name: &str, count: usize) -> Option<usize> {
+        let ast = self.program.files[self.file].ast.as_ref()?;
+        let def = ast.shared_lib().get_script_fn(name, count)?;
+        let mut uses = false;
+        AST::new(statements(def), Module::new()).walk(&mut |path| {
+            uses |= matches!(path.last(), Some(ASTNode::Expr(Expr::ThisPtr(_))));
+            !uses
+        });
+        if uses { None } else { def.body.start_position().line() }
     }
 
     fn option(&mut self, kind: &str, name: &Expr, default: Option<&Expr>) {

@@ -182,6 +182,15 @@ pub fn import(run: &Run, from: &Source, name: &str) -> Result<Source> {
     })
 }
 
+/// Returns the first built-in library that has a function of this name.
+pub fn library_with(function: &str) -> Option<String> {
+    let begins = format!("fn {function}(");
+    let mut files = BUILT_IN.dirs().flat_map(Dir::files);
+    let found = files
+        .find(|file| file.contents_utf8().is_some_and(|text| text.lines().any(|line| line.starts_with(&begins))))?;
+    Some(found.path().with_extension("").display().to_string())
+}
+
 /// Returns a built-in script.
 pub fn built_in(name: &str) -> Option<Source> {
     let text = BUILT_IN.get_file(format!("{name}.rhai"))?.contents_utf8()?.to_owned();

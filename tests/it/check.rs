@@ -864,6 +864,22 @@ fn a_closure_cannot_capture_a_variable_named_like_a_function() {
 }
 
 #[test]
+fn a_function_named_like_a_method_does_not_replace_it_by_mistake() {
+    for (text, place, name, line) in [
+        ("fn keep(note) { note }\nprint(cmd(`echo a`).keep(4000).text());", "2:21", "keep", 1),
+        ("fn trim() { 1 }\nprint(\" a \".trim());", "2:13", "trim", 1),
+        ("let f = |x| x.push(1);\nf.call([]);\nfn push(what) {\n    print(what);\n}", "1:15", "push", 3),
+    ] {
+        let message = format!("`.{name}` calls the function `{name}` of line {line}, not moyai's method");
+        has(text, &[&format!("{place} {message} / rename the function")]);
+    }
+    // A function with `this` is meant to be a method, and so is one that takes the value as its argument.
+    let text = "fn trim() { `<${this}>` } fn lower(text) { `-${text}` } print(\"a\".trim()); print(lower(\"A\"));";
+    assert_eq!(World::new().run(text).ok(), "<a>\n-A\n");
+    has(text, &[]);
+}
+
+#[test]
 fn interpreter_errors_are_reworded() {
     for (text, message, help) in [
         (

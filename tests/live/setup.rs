@@ -340,6 +340,7 @@ fn setup_enables_and_removes_units_on_a_host_with_systemd() {
     host.sh("./inside docker run --detach --name late base:1 /bin/busybox sleep 900").ok();
     host.until(30, "grep -q ' late$' /etc/hosts");
     host.sh("./inside docker rm -f late").ok();
+    host.until(30, "! grep -q ' late$' /etc/hosts");
     let again = host.sh("./inside moyai setup --yes").ok();
     assert!(again.contains("nothing is missing") && !again.contains("+++"), "{again}");
     // An old unit, or a changed rule: doctor names the unit and the command, and that command repairs it.
