@@ -165,6 +165,17 @@ fn check_knows_what_an_import_exports_without_running_it() {
 }
 
 #[test]
+fn functions_that_moved_to_another_library_are_named() {
+    let world = World::new();
+    let text = "import \"lib/commit\" as commit;\ncommit::row(1);\ncommit::why(1);\ncommit::nothing_like_it(1);";
+    let found = errors(&world, text);
+    let start = |line: u32, name: &str, help: &str| format!("{line}:9 `commit` has no function `{name}` / {help}");
+    assert_eq!(found[0], start(2, "row", "it is in `lib/jobs`"));
+    assert_eq!(found[1], start(3, "why", "it needs no import: write `why(...)`"));
+    assert!(found[2].starts_with(&start(4, "nothing_like_it", "it has ")), "{found:?}");
+}
+
+#[test]
 fn a_wrong_number_of_arguments_is_an_error() {
     has("fn f(a) { a } f(1, 2);", &["1:15 `f` takes 1 argument, not 2 / write `f(a)`"]);
     has("fn f() { 1 } fn f(a, b) { a } f(1);", &["1:31 `f` takes 0 or 2 arguments, not 1 / write `f()` or `f(a, b)`"]);
@@ -866,7 +877,7 @@ fn a_closure_cannot_capture_a_variable_named_like_a_function() {
 #[test]
 fn a_function_named_like_a_method_does_not_replace_it_by_mistake() {
     for (text, place, name, line) in [
-        ("fn keep(note) { note }\nprint(cmd(`echo a`).keep(4000).text());", "2:21", "keep", 1),
+        ("fn keep(note) { note }\nprint(cmd(`echo a`).keep(4000).read());", "2:21", "keep", 1),
         ("fn trim() { 1 }\nprint(\" a \".trim());", "2:13", "trim", 1),
         ("let f = |x| x.push(1);\nf.call([]);\nfn push(what) {\n    print(what);\n}", "1:15", "push", 3),
     ] {
