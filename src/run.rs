@@ -20,7 +20,7 @@ use chrono::{DateTime, Local};
 pub use clock::Clock;
 pub use error::{Error, Kind, Place, Report, Result, cause, exit, line_of, lossy};
 pub use options::{CONTEXT, Options};
-pub use output::{Output, Tail};
+pub use output::{LOG, Output, Tail};
 pub use places::Places;
 use plan::DryRun;
 use recording::Recording;
@@ -182,8 +182,7 @@ impl Run {
         let flags = [
             (dry_run, "--dry-run"),
             (options.trace, "--trace"),
-            // Its standard error is not the terminal that ours may be.
-            (self.output.log_at_once, "--verbose"),
+            (options.verbose, "--verbose"),
             (options.wait, "--wait"),
         ];
         let given = flags.into_iter().filter(|(given, _)| *given);

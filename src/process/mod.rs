@@ -19,7 +19,7 @@ pub use reads::{Grant, Level, Reason, Verdict, is_risky, reads};
 pub use resolve::{not_found, resolve, which};
 pub use running::Running;
 
-use crate::run::{Error, Result, Run, exit, line_of, text};
+use crate::run::{Error, LOG, Result, Run, exit, line_of, text};
 use recording::Recorder;
 use serde_json::json;
 use std::io::IsTerminal;
@@ -281,7 +281,10 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
     // Its own plan now would differ from what it does after the lines above, so the plan runs it.
     let late = own.as_ref().filter(|_| plan.changes && run.options.dry_run && run.has_begun()).map(|own| {
         let mut late = own.clone();
-        late.stages.iter_mut().for_each(|stage| stage.argv.retain(|word| word != "--dry-run"));
+        for stage in &mut late.stages {
+            stage.argv.retain(|word| word != "--dry-run");
+            stage.env.retain(|(name, _)| name != LOG);
+        }
         late
     });
     let (plan, own) = late.as_ref().map_or((plan, own), |late| (late, None));
@@ -340,6 +343,9 @@ fn own_script(run: &Run, plan: &Plan) -> Option<Plan> {
     let mut passed = plan.clone();
     for stage in passed.stages.iter_mut().filter(|stage| own(stage)) {
         stage.argv.splice(2..2, run.passed_on(run.options.dry_run));
+        if run.output.log_at_once {
+            stage.env.push((LOG.to_owned(), "1".to_owned()));
+        }
     }
     let whole = plan.stages.iter().all(own) && !matches!(plan.output, Output::File(..));
     (whole || !plan.changes || !run.options.dry_run).then_some(passed)
