@@ -490,7 +490,7 @@ fn maintenance_in_a_container_can_be_undone() {
     let mut host = Host::new();
     host.welcome("web", "--health-cmd 'busybox test -e /start' --health-interval 200ms --health-retries 2");
     let gave = host.sh("echo 'echo $((6 * 7)) >/answer' | \"$moyai\" run -v maintain web");
-    assert!(gave.code == 0 && gave.err.contains("web is up; its state before is the version before-web"), "{gave:?}");
+    assert!(gave.code == 0 && gave.err.contains("web is up; the backup from before is the version before-web"), "{gave:?}");
     assert_eq!(host.sh("docker exec web busybox cat /answer").ok(), "42\n");
     let err = host.sh("echo 'busybox rm /start' | \"$moyai\" run maintain web").failed(1);
     assert!(
