@@ -99,8 +99,8 @@ fn checks_are_counted_by_day_and_day_91_replaces_day_1() {
         world.moyai(["run", "monitor", "--at", at]);
     };
     let checks = |at| {
-        let text = r#"import "lib/days" as days; let all = days::all(["shop"]); print(all.dates[0]); print(all.looks.shop.map(|one| if one == () { "-" } else { `${one[0]}/${one[1]}` }).join(" "));
-            let last = all.looks.shop[-1]; if last != () { print(last[2] > 0.0 && last[3] >= last[2] / last[0]); }"#;
+        let text = r#"import "lib/days" as days; let all = days::all(["shop"]); print(all.dates[0]); print(all.checks.shop.map(|one| if one == () { "-" } else { `${one[0]}/${one[1]}` }).join(" "));
+            let last = all.checks.shop[-1]; if last != () { print(last[2] > 0.0 && last[3] >= last[2] / last[0]); }"#;
         world.run_with(&["--at", at], text).ok()
     };
     let none = |count| "- ".repeat(count);
