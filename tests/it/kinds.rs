@@ -173,7 +173,7 @@ fn certificates_are_verified_directly_and_after_starttls_of_each_protocol() {
     let web = Web::start();
     for (name, certificate, script, options, says) in [
         ("plain", &good, plain, "", "fine () "),
-        ("soon", &soon, plain, "", "sick (tls) its certificate ends in 2 days"),
+        ("soon", &soon, plain, "", "sick (tls) its certificate expires in 2 days"),
         ("soon enough", &soon, plain, ", cert_days: 1", "fine () "),
         (
             "condition",

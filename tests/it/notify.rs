@@ -403,7 +403,7 @@ fn a_report_that_only_seems_delivered_is_kept() {
         (web.url(&format!("/raw/{}", hex(b"HTTP/1.1 304 Same\r\n\r\n"))), "status 304"),
         (
             format!("ntfy+http://127.0.0.1:{port}{page}/x#phone"),
-            "it does not answer as the service does, but \"Please log in\"",
+            "this answer is not from the service: \"Please log in\"",
         ),
     ] {
         let _ = std::fs::remove_dir_all(services.world.path("state/state"));

@@ -160,7 +160,7 @@ fn a_container_that_ran_out_of_memory_is_reported_as_such() {
     host.until(20, "[ \"$(docker inspect --format '{{.State.Status}}' shop)\" = exited ]");
     let found = checks(&mut host);
     assert!(
-        found[1].ends_with("; shop has ended with exit code 137, it needs more memory than it may have"),
+        found[1].ends_with("; shop has ended with exit code 137, out of memory"),
         "{found:?}"
     );
 }
@@ -192,7 +192,7 @@ fn name_certificate_and_network_errors_are_told_apart_from_site_errors() {
     host.sh("sed 's/127.0.0.1 shop.test/127.0.0.2 shop.test/' hosts.before >/etc/hosts; iptables -A INPUT -d 127.0.0.2 -p tcp --dport 80 -j REJECT --reject-with tcp-reset").ok();
     broken(
         &mut host,
-        "shop sick network: connection refused; nginx on this host has the page: it cannot be reached from where the name leads",
+        "shop sick network: connection refused; nginx on this host has the page, but the address of the name does not reach it",
     );
     host.sh("cp hosts.before /etc/hosts").ok();
     broken(&mut host, "shop fine : ");
@@ -207,7 +207,7 @@ fn name_certificate_and_network_errors_are_told_apart_from_site_errors() {
     let rows: serde_json::Value = serde_json::from_str(&trusted.out).unwrap();
     // It was signed some seconds ago, at most.
     let reason = rows[2]["reason"].as_str().unwrap_or_default().replace("in 2 days", "in 3 days");
-    assert_eq!((&rows[2]["where"], reason.as_str()), (&"tls".into(), "its certificate ends in 3 days"), "{rows}");
+    assert_eq!((&rows[2]["where"], reason.as_str()), (&"tls".into(), "its certificate expires in 3 days"), "{rows}");
 
     // The monitor's own network has no route out.
     watch(&mut host, "#{ name: \"far\", url: \"http://192.0.2.1/\" }");
