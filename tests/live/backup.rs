@@ -300,7 +300,7 @@ fn an_image_with_too_many_layers_is_flattened_and_keeps_its_configuration() {
     host.sh(r#"docker run --detach --name web --hostname sho --user 33:33 --workdir '/a b' -e 'A=it'\''s "$HOME" \ 日本' -e EMPTY= \
         --label 'q="x",$y=\1' --label 'space=b' -v '/data of web' -v data:/named --expose 80 --expose 53/udp --stop-signal INT \
         --health-cmd 'test "$A" && echo [1]' --health-interval 90s --health-retries 4 --health-start-period 5s \
-        --entrypoint /bin/busybox deep:124 sleep 900"#).ok();
+        --entrypoint /bin/busybox deep:124 sleep 86400"#).ok();
     host.sh("docker exec -u 0 web /bin/busybox touch /written && docker commit web mine:committed").ok();
     let err = host.script("-v backup --tag v1").err;
     assert!(

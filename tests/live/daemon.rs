@@ -159,7 +159,7 @@ fn each_kind_of_event_reaches_only_its_rule() {
     let kinds = [
         (
             "container create",
-            "docker create --name box --health-cmd 'test ! -e /sick' --health-interval 1s --health-retries 1 base:1 /bin/busybox sleep 900",
+            "docker create --name box --health-cmd 'test ! -e /sick' --health-interval 1s --health-retries 1 base:1 /bin/busybox sleep 86400",
             "box",
         ),
         ("container start", "docker start box", "box"),

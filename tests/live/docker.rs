@@ -22,7 +22,7 @@ fn containers_of_every_kind_are_read() {
     host.run("ill", "--health-cmd false --health-interval 50ms --health-retries 1 --network host");
     host.sh("docker run --name ended base:1 /bin/busybox true; docker create --name made --network base base:1 /bin/busybox true").ok();
     host.sh(
-        "docker run -d --name byid $(docker images -q --no-trunc base:1) /bin/busybox sleep 900; docker pause byid",
+        "docker run -d --name byid $(docker images -q --no-trunc base:1) /bin/busybox sleep 86400; docker pause byid",
     )
     .ok();
     host.sh("until docker ps | grep -q unhealthy; do sleep 0.05; done").ok();
@@ -66,7 +66,7 @@ fn socket_and_client_return_the_same_list() {
     host.run("web", "-v data:/data --label com.docker.compose.project=shop --network back --network-alias shop");
     host.sh("docker network connect --alias front web web").ok();
     host.run("side", "--network container:web");
-    host.sh("docker run -d --name inherits made:1 /bin/busybox sleep 900").ok();
+    host.sh("docker run -d --name inherits made:1 /bin/busybox sleep 86400").ok();
     host.run("linked", "--link inherits:other --health-cmd false --health-interval 50ms --health-retries 1");
     host.run("alone", "--network none --hostname lonely");
     host.run("here", "--network host");

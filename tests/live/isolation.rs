@@ -141,7 +141,7 @@ fn containers_that_share_host_resources_are_not_copied() {
     }
     // A program that fails without a capability names it.
     host.sh("docker rm -f web").ok();
-    host.sh("docker run -d --name web --stop-signal KILL --cap-add NET_ADMIN --cap-add SYS_NICE base:1 /bin/busybox sh -c '/bin/busybox ip link set lo mtu 1400 && exec /bin/busybox sleep 900'").ok();
+    host.sh("docker run -d --name web --stop-signal KILL --cap-add NET_ADMIN --cap-add SYS_NICE base:1 /bin/busybox sh -c '/bin/busybox ip link set lo mtu 1400 && exec /bin/busybox sleep 86400'").ok();
     let err = host.sh("\"$moyai\" run backup web --tag v1 >/dev/null; \"$moyai\" run verify web v1").failed(1);
     assert!(err.contains("it ended with status ") && err.contains("; a copy is not given NET_ADMIN"), "{err}");
     assert!(!err.contains("SYS_NICE"), "{err}");

@@ -103,7 +103,7 @@ fn broken_containers_applications_and_nginx_are_told_apart() {
     host.sh("\"$moyai\" run hosts-sync").ok();
     const SAYS: &str = "\"Welcome to shop\" is not on the page, it says \"out of order\"";
     broken(&mut host, &format!("shop sick application: {SAYS}; shop itself answers the same"));
-    host.sh("docker rm --force shop; docker run -d --stop-signal KILL --name shop base:1 /bin/busybox sleep 900; \"$moyai\" run hosts-sync").ok();
+    host.sh("docker rm --force shop; docker run -d --stop-signal KILL --name shop base:1 /bin/busybox sleep 86400; \"$moyai\" run hosts-sync").ok();
     broken(
         &mut host,
         "shop sick application: status 502, it says \"502 Bad Gateway 502 Bad Gateway nginx\"; shop itself: connection refused",

@@ -193,7 +193,7 @@ fn names_known_to_a_name_server_are_left_to_it() {
 fn after_a_daemon_restart_containers_start_in_their_old_order() {
     let mut host = Host::new();
     // The site is older than its database, but was started after it.
-    host.sh("docker create --name web --stop-signal KILL base:1 /bin/busybox sleep 900").ok();
+    host.sh("docker create --name web --stop-signal KILL base:1 /bin/busybox sleep 86400").ok();
     host.run("db", QUICK);
     host.sh("sleep 1; docker start web").ok();
     host.run("stopped", QUICK);
@@ -314,7 +314,7 @@ fn doctor_follows_the_chain_from_container_to_site() {
         }
     };
     host.sh(
-        "docker run -d --name shop --stop-signal KILL --restart always base:1 /bin/busybox sleep 9; docker stop shop",
+        "docker run -d --name shop --stop-signal KILL --restart always base:1 /bin/busybox sleep 86400; docker stop shop",
     )
     .ok();
     host.site("shop");
@@ -373,7 +373,7 @@ fn addresses_of_a_remote_daemon_stay_out_of_the_local_hosts_file() {
         // `ps` and `inspect` reach the socket through another address.
         let gave = host.sh(&format!(
             "cp info /run/info; printf '#!/bin/sh\\n[ $1 = info ] && exec cat /run/info\\nDOCKER_HOST= exec /usr/bin/docker \"$@\"\\n' >/usr/local/sbin/docker
-             chmod +x /usr/local/sbin/docker; docker run -d --name late base:1 /bin/busybox sleep 9 >/dev/null; {variables} \"$moyai\" run hosts-sync; code=$?
+             chmod +x /usr/local/sbin/docker; docker run -d --name late base:1 /bin/busybox sleep 86400 >/dev/null; {variables} \"$moyai\" run hosts-sync; code=$?
              docker rm -f late >/dev/null; rm /usr/local/sbin/docker; exit $code"
         ));
         let err = gave.failed(1);

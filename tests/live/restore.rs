@@ -240,8 +240,8 @@ impl Host {
 const WORLD: &str = "mkdir -p /opt/bound /opt/with,comma
     read -r major minor <<<\"$(head -1 -q /sys/block/*/dev | head -1 | tr : ' ')\"; mount -t tmpfs none /dev/shm; mknod /dev/shm/disk b $major $minor
     docker network create --subnet 10.77.0.0/16 back; docker network create --subnet 10.78.0.0/16 side
-    docker run -d --name data --label moyai.backup=never --stop-signal KILL -v /from-data base:1 /bin/busybox sleep 900
-    docker run -d --name db --label moyai.backup=never --stop-signal KILL --network back base:1 /bin/busybox sleep 900
+    docker run -d --name data --label moyai.backup=never --stop-signal KILL -v /from-data base:1 /bin/busybox sleep 86400
+    docker run -d --name db --label moyai.backup=never --stop-signal KILL --network back base:1 /bin/busybox sleep 86400
     printf 'FROM base:1\\nENV BASE=1 KEPT=2\\nLABEL kept=3\\nEXPOSE 70\\nVOLUME /image-volume\\nWORKDIR /image\\n' >Dockerfile
     DOCKER_BUILDKIT=0 docker build --quiet --tag site:1 - <Dockerfile";
 
@@ -257,7 +257,7 @@ fn a_container_with_every_option_can_be_restored_repeatedly() {
         if host.sh("docker --version").ok().contains("version 20.") {
             options += " --mac-address 02:42:0a:4d:00:63";
         }
-        host.sh(&format!("docker run --detach --name web {options} site:1 sleep 900")).ok();
+        host.sh(&format!("docker run --detach --name web {options} site:1 sleep 86400")).ok();
         host.sh("docker network connect --ip 10.78.0.5 --alias depot --link db:base side web").ok();
         host.sh("docker network connect bridge web").ok();
         host.sh("docker exec --user 0 web /bin/busybox sh -c 'echo kept >/nameless/word'").ok();
@@ -333,7 +333,7 @@ fn a_restored_container_that_does_not_start_is_rolled_back() {
     host.broken_backup("ill", "ill", "");
     host.broken_backup("ends", "start", "exit 3");
     host.broken_backup("gone", "bin/busybox", "");
-    host.broken_backup("silent", "start", "exec busybox sleep 900");
+    host.broken_backup("silent", "start", "exec busybox sleep 86400");
     std::fs::write(host.path("scripts/config.rhai"), "const ASK_AGAIN = \"\"; const SITES = [#{ name: \"web\", url: \"http://127.0.0.1:8080/\", words: \"welcome\" }];").unwrap();
     let before = host.has("web", WHICH);
     for (words, says) in [

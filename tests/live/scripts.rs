@@ -292,7 +292,7 @@ fn backups_rotate_through_week_and_year_and_keep_foreign_images() {
     assert_eq!(host.sh(ids).ok().trim(), "0");
     // A foreign image with that name, a foreign second name for ours, and an image in use: all stay.
     host.sh("docker tag base:1 backup/web:Thu; docker tag backup/web:Wed backup/web:keep").ok();
-    host.sh("docker run -d --name other --label moyai.backup=never backup/web:Sun /bin/busybox sleep 900").ok();
+    host.sh("docker run -d --name other --label moyai.backup=never backup/web:Sun /bin/busybox sleep 86400").ok();
     for at in ["2026-12-09", "2026-12-10", "2026-12-13"] {
         host.script(&format!("--at {at} backup")).ok();
     }
@@ -306,7 +306,7 @@ fn backups_rotate_through_week_and_year_and_keep_foreign_images() {
     let before = host.snapshot();
     assert!(host.script("backup web wbe").failed(1).contains("there is no container `wbe`"));
     host.unchanged(&before, "");
-    host.sh("docker rm -f web; docker run -d --name web backup/web:v1 /bin/busybox sleep 900").ok();
+    host.sh("docker rm -f web; docker run -d --name web backup/web:v1 /bin/busybox sleep 86400").ok();
     host.script("backup web --tag v2").ok();
     host.sh("docker inspect backup/web:v2 >/dev/null").ok();
 

@@ -421,7 +421,7 @@ fn a_container_trusts_only_the_gateways_of_its_bridges() {
     .unwrap();
     host.sh("cp real.conf /etc/nginx/conf.d/; nginx; started").ok();
     assert_eq!(host.sh("curl -s -H 'X-Real-IP: 192.0.2.7' http://127.0.0.1:82/").ok(), "192.0.2.7");
-    host.sh("docker stop web; docker run -d --name alone --network host base:1 /bin/busybox sleep 9").ok();
+    host.sh("docker stop web; docker run -d --name alone --network host base:1 /bin/busybox sleep 86400").ok();
     assert!(site(&mut host, "guest web").failed(1).contains("web is not running: Docker knows"));
     assert!(site(&mut host, "guest alone").failed(1).contains("alone is not in a bridge network"));
     assert!(site(&mut host, "guest none").failed(1).contains("there is no container none"));

@@ -174,7 +174,7 @@ fn containers_that_cannot_be_updated_are_named_and_left_unchanged() {
     for name in ["built:1", "renamed:2"] {
         let container = name.split(':').next().unwrap();
         host.sh(&format!(
-            "docker run -d --name {container} --stop-signal KILL localhost:5000/{name} /bin/busybox sleep 900"
+            "docker run -d --name {container} --stop-signal KILL localhost:5000/{name} /bin/busybox sleep 86400"
         ))
         .ok();
     }
@@ -397,7 +397,7 @@ fn compose_services_and_network_dependents_are_updated_in_order() {
 services:
   web: {image: 'localhost:5000/site:1', container_name: web, stop_signal: KILL, depends_on: [db], labels: {moyai.update: 'yes'}, volumes: ['data:/www']}
   db: {image: 'localhost:5000/site:db', container_name: db, stop_signal: KILL, tmpfs: [/www], labels: {moyai.update: 'yes'}}
-  side: {image: 'localhost:5000/site:side', container_name: side, command: [/bin/busybox, sleep, '900'], stop_signal: KILL, network_mode: 'service:db'}
+  side: {image: 'localhost:5000/site:side', container_name: side, command: [/bin/busybox, sleep, '86400'], stop_signal: KILL, network_mode: 'service:db'}
 volumes: {data: {}}
 E
         cd app; docker-compose -f compose.yml up --detach 2>&1",

@@ -148,7 +148,7 @@ fn a_backup_that_fails_verification_is_reported_and_kept() {
     host.sh("docker rm -f web; docker volume rm data").ok();
     start(&mut host, "");
     host.sh("docker rm -f web; docker create --name web --stop-signal KILL base:1 /bin/sh /start
-        echo 'sleep 900' >start && docker cp start web:/start && docker start web
+        echo 'sleep 86400' >start && docker cp start web:/start && docker start web
         echo 'echo the disk is gone; exit 7' >start && docker cp start web:/start && \"$moyai\" run backup --tag v2")
         .ok();
     let err = host.script("verify web v2").failed(1);

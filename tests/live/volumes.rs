@@ -131,7 +131,7 @@ fn backup_names_are_valid_and_never_grow() {
     let mut host = Host::new();
     host.run("Web__Shop", QUICK);
     host.run("twin", QUICK);
-    host.sh("docker run -d --name bare --stop-signal KILL $(docker images -q base:1) /bin/busybox sleep 900").ok();
+    host.sh("docker run -d --name bare --stop-signal KILL $(docker images -q base:1) /bin/busybox sleep 86400").ok();
     let names = "docker images --format '{{.Repository}}:{{.Tag}}' | grep -vE '^base:1$|^<none>' | sort | tr '\\n' ' '";
     host.script("backup --tag v").ok();
     assert_eq!(host.sh(names).ok(), "backup/bare:v backup/twin:v backup/web__shop:v ");
@@ -220,7 +220,7 @@ fn the_next_compose_up_uses_the_restored_volumes() {
     let mut host = Host::new();
     host.sh("mkdir app; cat >app/compose.yml <<'E'
 services:
-  db: {image: 'base:1', command: [/bin/busybox, sleep, '900'], stop_signal: KILL, volumes: ['data:/data']}
+  db: {image: 'base:1', command: [/bin/busybox, sleep, '86400'], stop_signal: KILL, volumes: ['data:/data']}
 volumes: {data: {labels: {kept: '1'}}}
 E
         cd app; docker-compose -f compose.yml up --detach 2>&1")
