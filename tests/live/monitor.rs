@@ -21,6 +21,7 @@ fn container(host: &mut Host, name: &str, options: &str) {
         "docker run -d --stop-signal KILL --name {name} -v {www}:/www:ro {options} base:1 /bin/busybox nc -ll -p 8080 -e /bin/busybox sh /www/{name}"
     ))
     .ok();
+    host.listens(name, 8080);
 }
 
 /// Creates a host with the sites blog and shop, both up, and a configuration that monitors them.
@@ -43,7 +44,9 @@ fn host() -> Host {
 
 fn watch(host: &mut Host, more: &str) {
     let site = |name: &str| {
-        format!("#{{ name: \"{name}\", url: \"http://{name}.test/\", words: \"Welcome to {name}\", timeout: \"2s\" }},")
+        format!(
+            "#{{ name: \"{name}\", url: \"http://{name}.test/\", words: \"Welcome to {name}\", timeout: \"20s\" }},"
+        )
     };
     let config = format!("const ASK_AGAIN = \"\"; const SITES = [{}{}{more}];", site("blog"), site("shop"));
     std::fs::write(host.path("scripts/config.rhai"), config).unwrap();
@@ -75,7 +78,7 @@ fn broken_containers_applications_and_nginx_are_told_apart() {
     broken(&mut host, "shop fine : ");
     // Failures of the container.
     host.sh("docker pause shop").ok();
-    broken(&mut host, "shop sick container: timed out after 2 s; shop is paused");
+    broken(&mut host, "shop sick container: timed out after 20 s; shop is paused");
     host.sh("docker unpause shop; docker stop shop").ok();
     // nginx's error for an unused address depends on the kernel's table of neighbours.
     let gone = |host: &mut Host, why: &str| {
@@ -182,6 +185,7 @@ fn name_certificate_and_network_errors_are_told_apart_from_site_errors() {
     broken(&mut host, "shop sick dns: the name was not found");
     // The name leads to another host, which answers.
     host.sh("sed 's/127.0.0.1 shop.test/172.17.0.2 shop.test/' hosts.before >/etc/hosts; ip address; docker run -d --stop-signal KILL --name other base:1 /bin/busybox httpd -f -p 80").ok();
+    host.listens("other", 80);
     let other = host.sh("docker inspect --format '{{.NetworkSettings.Networks.bridge.IPAddress}}' other").ok();
     host.sh(&format!("sed 's/127.0.0.1 shop.test/{} shop.test/' hosts.before >/etc/hosts", other.trim())).ok();
     broken(

@@ -65,7 +65,7 @@ fn a_port_restarts_the_same_unhealthy_containers_up_to_the_limit() {
             docker run -d --name $name --stop-signal KILL --health-cmd '/bin/busybox false' --health-interval 1s --health-retries 1 base:1 /bin/busybox sleep 86400
         done
         docker run -d --name well --stop-signal KILL base:1 /bin/busybox sleep 86400
-        for ((i = 0; i < 600; i++)); do
+        for ((i = 0; i < 3000; i++)); do
             [ \"$(docker ps --quiet --filter health=unhealthy | wc -l)\" = 2 ] && exit 0
             sleep 0.1
         done

@@ -243,6 +243,8 @@ fn an_old_worker_that_never_ends_does_not_fail_the_reload() {
     host.moves("web", "taker");
     assert!(host.script("hosts-sync").ok().contains("+ 172.17.0.3 web\n"));
     host.answers("web", "200");
+    // Of the old workers, only the stopped one is left.
+    host.until(30, "[ \"$(comm -12 <(sort old) <(workers | sort))\" = \"$(head -1 old)\" ]");
     let now = host.sh("workers").ok();
     // The reload is done and not due again.
     assert_eq!(host.script("hosts-sync").ok(), "");
@@ -262,7 +264,7 @@ fn a_silent_name_server_delays_only_the_reload_by_one_time_limit() {
     }
     host.sh("echo nameserver 127.0.0.1 >/etc/resolv.conf; iptables -I INPUT -i lo -p udp --dport 53 -j DROP
              real=$(command -v getent)
-             printf '#!/bin/sh\\ngrep -q \" web$\" /etc/hosts || echo late >>/run/asked\\necho begin >>/run/asked\\nexec %s \"$@\"\\n' $real >/usr/local/sbin/getent
+             printf '#!/bin/sh\\necho begin >>/run/asked\\ngrep -q \" web$\" /etc/hosts || echo late >>/run/asked\\nexec %s \"$@\"\\n' $real >/usr/local/sbin/getent
              chmod +x /usr/local/sbin/getent")
         .ok();
     host.script("hosts-sync").ok();

@@ -20,6 +20,9 @@ const MOYAI: &str = "unset MOYAI_SCRIPTS MOYAI_STATE; moyai() { \"$moyai\" \"$@\
 fn bare() -> Host {
     let mut host = Host::new();
     host.sh(BARE).ok();
+    for name in ["blog", "shop", "wiki"] {
+        host.listens(name, 8080);
+    }
     host
 }
 
