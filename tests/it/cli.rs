@@ -135,13 +135,7 @@ fn script_help_prints_the_header_without_running_the_script() {
 #[test]
 fn a_script_can_be_an_executable() {
     let world = World::new();
-    let path = world.file("hello", "#!/usr/bin/env -S moyai run\nprint(`hello ${args[0]}`);\n");
-    let path = {
-        let named = path.with_extension("rhai");
-        std::fs::rename(path, &named).unwrap();
-        named
-    };
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    let path = world.program("hello.rhai", "#!/usr/bin/env -S moyai run\nprint(`hello ${args[0]}`);\n");
     let search = format!("{}:/usr/bin:/bin", program_dir().display());
     let mut command = Command::new(&path);
     command.arg("you").env("PATH", search).env("MOYAI_STATE", world.path("state"));

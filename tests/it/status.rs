@@ -188,7 +188,7 @@ fn colours_have_enough_contrast_in_light_and_dark_mode() {
 fn an_interrupted_run_is_not_a_problem_but_a_failed_one_is() {
     let world = World::new();
     world.script("config", "const DISKS = [];");
-    world.script("slow", "print(\"begun\"); sleep(60);").script("broken", "die(\"no\");");
+    world.script("slow", "print(\"begun\"); sleep(600);").script("broken", "die(\"no\");");
     world.moyai(["run", "broken"]).failed(1);
     let mut slow = world.command(["run", "slow"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let mut begun = [0; 5];
