@@ -99,11 +99,7 @@ fn every_condition_of_a_site_is_checked_and_bad_sites_print_one_line() {
             &format!("{url}/ok (23) sick \"other\" is not on the page, it says \"all is well\""),
         ]
     );
-    assert!(
-        found[7].starts_with("slow sick it took ") && found[7].ends_with(" s, longer than 20ms"),
-        "{}",
-        found[7]
-    );
+    assert!(found[7].starts_with("slow sick it took ") && found[7].ends_with(" s, longer than 20ms"), "{}", found[7]);
     let row = world.moyai(["run", "monitor", "--json"]).out;
     let row: serde_json::Value = serde_json::from_str(&row).unwrap();
     let mut keys: Vec<_> = row[0].as_object().unwrap().keys().map(String::as_str).collect();

@@ -162,10 +162,7 @@ fn a_container_that_ran_out_of_memory_is_reported_as_such() {
     host.until(60, "[ \"$(docker inspect --format '{{.State.OOMKilled}}' shop)\" = true ] || { sleep 1; docker start shop; false; }");
     host.until(20, "[ \"$(docker inspect --format '{{.State.Status}}' shop)\" = exited ]");
     let found = checks(&mut host);
-    assert!(
-        found[1].ends_with("; shop has ended with exit code 137, out of memory"),
-        "{found:?}"
-    );
+    assert!(found[1].ends_with("; shop has ended with exit code 137, out of memory"), "{found:?}");
 }
 
 #[test]

@@ -497,7 +497,10 @@ fn maintenance_in_a_container_can_be_undone() {
     let breaks = "busybox rm /start; until [ -e /ill ] && [ $(busybox wc -l </ill) -ge 3 ]; do busybox sleep 0.1; done";
     host.welcome("web", health);
     let gave = host.sh("echo 'echo $((6 * 7)) >/answer' | \"$moyai\" run -v maintain web");
-    assert!(gave.code == 0 && gave.err.contains("web is up; the backup from before is the version before-web"), "{gave:?}");
+    assert!(
+        gave.code == 0 && gave.err.contains("web is up; the backup from before is the version before-web"),
+        "{gave:?}"
+    );
     assert_eq!(host.sh("docker exec web busybox cat /answer").ok(), "42\n");
     let err = host.sh(&format!("echo '{breaks}' | \"$moyai\" run maintain web")).failed(1);
     assert!(
