@@ -3,7 +3,7 @@
 use super::text::Lines;
 use super::{Context, Fallible, duration, from_json, map};
 use crate::host::file;
-use crate::process::{self, Input, Outcome, Output, PLANNED, Plan, Running};
+use crate::process::{self, Outcome, Output, PLANNED, Plan, Running};
 use crate::run::{Error, Result, Run, lock};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
@@ -401,7 +401,7 @@ mod command {
     /// ```
     #[rhai_fn(pure)]
     pub fn stdin(command: &mut Command, text: &str) -> Command {
-        command.with(|plan| plan.input = Input::Text(text.as_bytes().into()))
+        command.with(|plan| plan.input = Some(text.as_bytes().into()))
     }
 
     /// Adds a variable to the environment of every program of the pipe: bash's `NAME=value prog`.

@@ -3,7 +3,7 @@
 use super::api;
 use crate::api::nearest::nearest;
 use crate::engine::load;
-use crate::process::{self, Input, Plan};
+use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
 use include_dir::{Dir, include_dir};
 use std::io::IsTerminal;
@@ -108,7 +108,7 @@ fn page(run: &Arc<Run>, text: &str) -> Result<i32> {
     }
     let mut plan = Plan::change(words);
     plan.interactive = true;
-    plan.input = Input::Text(format!("{text}\n").into_bytes().into());
+    plan.input = Some(format!("{text}\n").into_bytes().into());
     if std::env::var_os("LESS").is_none() {
         // Like git, leave a short text on the screen.
         plan.stages[0].env.push(("LESS".into(), "FRX".into()));

@@ -1,7 +1,6 @@
 //! A command's line in a recording: what ran, and its result.
 
 use super::{CAPTURE, Outcome, Plan, Status};
-use crate::process::Input;
 use crate::run::recording::{self, Recording};
 use crate::run::{Error, Result, Run};
 use serde_json::{Map, Value, json};
@@ -31,7 +30,7 @@ impl Recorder {
         if !env.is_empty() {
             line.insert("env".into(), env.into());
         }
-        if let Input::Text(text) = &plan.input {
+        if let Some(text) = &plan.input {
             line.insert("stdin".into(), run.output.mask(&String::from_utf8_lossy(text)).into());
         }
         if plan.changes {
