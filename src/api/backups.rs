@@ -6,12 +6,7 @@ use crate::host::backups as host;
 use crate::host::docker::Image;
 use crate::run::{Error, Result};
 use rhai::plugin::*;
-use rhai::{Array, Engine, Map, exported_manifest};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("backups", super::namespace(&[exported_manifest!(backups)]));
-}
+use rhai::{Array, Map};
 
 fn names(list: &Array) -> Vec<String> {
     list.iter().map(ToString::to_string).collect()
@@ -38,7 +33,7 @@ fn original(record: &host::Record, mut container: Map) -> Result<Map> {
 
 /// moyai's record of its backups. Labels alone do not make an image a backup, because any image can have them.
 #[export_module(manifest)]
-mod backups {
+pub(super) mod backups {
     /// Returns the record, by the ID of the image.
     ///
     /// Returns a map. For each ID it has a map with the `container`, the `time` (RFC 3339), `engine` (the Docker daemon

@@ -6,13 +6,7 @@ use crate::host::secret::secret;
 use crate::host::state;
 use crate::run::{Error, Result, cause, text};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
-
-/// Registers the functions.
-pub fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<Error>("error");
-    engine.register_global_module(exported_module!(basics).into());
-}
+use rhai::{Array, Dynamic, FnPtr, Map};
 
 /// How a script ends itself. Nothing can catch it.
 #[derive(Clone, Debug)]
@@ -79,7 +73,7 @@ fn variable(name: &str) -> Result<Option<String>> {
 
 /// The functions without a namespace.
 #[export_module]
-mod basics {
+pub(super) mod basics {
     /// Prints a progress line on a terminal, with `-v`, or when the run fails.
     ///
     /// - `text`: anything that can be printed.

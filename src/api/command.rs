@@ -6,16 +6,9 @@ use crate::host::file;
 use crate::process::{self, Outcome, Output, PLANNED, Plan, Running};
 use crate::run::{Error, Result, Run, lock};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use rhai::{Array, Dynamic, Map};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-
-/// Registers the type and its methods.
-pub fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<Command>("command");
-    engine.register_type_with_name::<Started>("started command");
-    engine.register_global_module(exported_module!(command).into());
-}
 
 /// The value of `cmd(...)` and `sh(...)`. It is immutable: every method returns a changed copy.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +91,7 @@ fn unread(run: &Run, command: &Command, error: &Error) -> Error {
 
 /// The commands of a script.
 #[export_module]
-mod command {
+pub(super) mod command {
     /// Returns the command's standard output without trailing newlines. `$(...)` is the short form.
     ///
     /// Returns a string.

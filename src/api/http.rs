@@ -8,17 +8,12 @@ use crate::host::http::{
 };
 use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_manifest};
+use rhai::{Array, Dynamic, FnPtr, Map};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use ureq::config::IpFamily;
 use url::Url;
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("http", super::namespace(&[exported_manifest!(http)]));
-}
 
 /// The options of `http::get` and `http::get_all`.
 pub const OPTIONS: [&str; 19] = [
@@ -429,7 +424,7 @@ pub fn post_text(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Resu
 ///
 /// Use `post` for a method that changes something. With `reads: true` you declare that it changes nothing here.
 #[export_module(manifest)]
-mod http {
+pub(super) mod http {
     /// Fetches a page.
     ///
     /// - `url`: an address with `http://` or `https://`. It may contain any letters, such as `http://なんとか.jp/`.

@@ -36,6 +36,7 @@ use crate::host::pool::Pool;
 use crate::run::{Error, Place, Result, Run, lock};
 use rhai::plugin::ModuleManifest;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, Module, NativeCallContext, Position, Shared};
+use rhai::{exported_manifest, exported_module};
 use serde::Serialize;
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -285,31 +286,52 @@ impl From<Error> for Box<EvalAltResult> {
 
 /// Registers everything that a script can call.
 pub fn register(engine: &mut Engine) {
-    assert::register(engine);
-    backups::register(engine);
-    basics::register(engine);
-    command::register(engine);
-    compose::register(engine);
-    df::register(engine);
-    docker::register(engine);
-    file::register(engine);
-    hosts::register(engine);
-    http::register(engine);
-    journal::register(engine);
-    message::register(engine);
-    moyai::register(engine);
-    nginx::register(engine);
-    parallel::register(engine);
-    probe::register(engine);
-    registry::register(engine);
-    replacement::register(engine);
-    rules::register(engine);
-    state::register(engine);
-    store::register(engine);
-    text::register(engine);
-    time::register(engine);
-    values::register(engine);
-    volumes::register(engine);
+    engine.register_type_with_name::<Error>("error");
+    engine.register_type_with_name::<command::Command>("command");
+    engine.register_type_with_name::<command::Started>("started command");
+    engine.register_type_with_name::<time::Time>("time");
+    for module in [
+        exported_module!(assert::assert),
+        exported_module!(basics::basics),
+        exported_module!(command::command),
+        exported_module!(file::bare),
+        exported_module!(parallel::parallel),
+        exported_module!(rules::rules),
+        text::module(engine),
+        exported_module!(time::time),
+        exported_module!(values::values),
+    ] {
+        engine.register_global_module(module.into());
+    }
+    let namespaces: &[(&str, &[&'static ModuleManifest])] = &[
+        ("backups", &[exported_manifest!(backups::backups)]),
+        ("compose", &[exported_manifest!(compose::compose)]),
+        ("df", &[exported_manifest!(df::df)]),
+        (
+            "docker",
+            &[
+                exported_manifest!(docker::docker),
+                exported_manifest!(docker::containers::containers),
+                exported_manifest!(docker::sharing::sharing),
+            ],
+        ),
+        ("file", &[exported_manifest!(file::file), exported_manifest!(file::more::more)]),
+        ("hosts", &[exported_manifest!(hosts::hosts)]),
+        ("http", &[exported_manifest!(http::http)]),
+        ("journal", &[exported_manifest!(journal::journal)]),
+        ("message", &[exported_manifest!(message::message)]),
+        ("moyai", &[exported_manifest!(moyai::moyai)]),
+        ("nginx", &[exported_manifest!(nginx::nginx)]),
+        ("probe", &[exported_manifest!(probe::probe)]),
+        ("registry", &[exported_manifest!(registry::registry)]),
+        ("replacement", &[exported_manifest!(replacement::replacement)]),
+        ("state", &[exported_manifest!(state::state)]),
+        ("store", &[exported_manifest!(store::store)]),
+        ("volumes", &[exported_manifest!(volumes::volumes)]),
+    ];
+    for (name, manifests) in namespaces {
+        engine.register_static_module(*name, namespace(manifests));
+    }
 }
 
 /// Returns a namespace of functions. Each is looked up when it is called: registering them all would take a tenth of

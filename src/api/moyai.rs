@@ -6,16 +6,11 @@ use crate::process::{self, Output, Plan};
 use crate::run::text::quote;
 use crate::run::{Error, exit};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("moyai", super::namespace(&[exported_manifest!(moyai)]));
-}
+use rhai::{Array, Dynamic, Map};
 
 /// Other scripts.
 #[export_module(manifest)]
-mod moyai {
+pub(super) mod moyai {
     /// Runs another script and shows its output. It has the same dry run, clock, trace and scripts directory. Under
     /// `--dry-run` it prints its own plan. If changes are planned already, that plan would be different, so the plan
     /// has the line `moyai run SCRIPT` instead.

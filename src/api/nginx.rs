@@ -7,13 +7,8 @@ use crate::host::nginx::sites::{self, Listen, Server, Site};
 use crate::host::nginx::{choose, names, route, write};
 use crate::host::nginxd::Unit;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
+use rhai::{Array, Dynamic, Map};
 use std::path::{Path, PathBuf};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("nginx", super::namespace(&[exported_manifest!(nginx)]));
-}
 
 fn outdated(call: &NativeCallContext<'_>, lines: &Array, containers: &Array) -> Fallible<bool> {
     let context = Context::of(call);
@@ -125,7 +120,7 @@ fn server(all: &sites::Map<'_>, server: &Server<'_>) -> Dynamic {
 
 /// This host's nginx.
 #[export_module(manifest)]
-mod nginx {
+pub(super) mod nginx {
     /// Tests the configuration: `nginx -t`.
     ///
     /// Returns `#{ok: bool, message, file, line, missing, listens}`: `message` is nginx's own error or warnings; `file`

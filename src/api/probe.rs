@@ -5,13 +5,8 @@ use crate::host::probe::{self as host, Options, Probe, SCHEMES, condition};
 use crate::run::{Error, Result};
 use regex::Regex;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
+use rhai::{Array, Dynamic, Map};
 use serde::{Deserialize, Serialize};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("probe", super::namespace(&[exported_manifest!(probe)]));
-}
 
 /// The options of `probe::check` and `probe::check_all`.
 pub const OPTIONS: [&str; 13] = [
@@ -220,7 +215,7 @@ fn conditions(value: &Dynamic) -> Result<Vec<condition::Condition>> {
 /// `in [a, b]`, the last three also after `not`, and `exists` and `is missing`. A value without quotes equals both the
 /// number and the text. A missing value fails every condition except `is missing`.
 #[export_module(manifest)]
-mod probe {
+pub(super) mod probe {
     /// Checks one service.
     ///
     /// - `url`: an address with `tcp://`, `tls://`, `starttls://`, `dns://` or `ping://`.

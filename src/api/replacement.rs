@@ -6,12 +6,7 @@ use crate::host::replacement::{self as host, Note};
 use crate::host::volumes::Plan;
 use crate::run::Result;
 use rhai::plugin::*;
-use rhai::{Array, Engine, Map, exported_manifest};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("replacement", super::namespace(&[exported_manifest!(replacement)]));
-}
+use rhai::{Array, Map};
 
 fn note_of(note: Map) -> Result<Note> {
     plain("read the note of a container", note)
@@ -27,7 +22,7 @@ fn note_of(note: Map) -> Result<Note> {
 /// update adds `by: "update"`, `root`, `aside` (of `replacement::copies`), and `tag`: the `reference` that it moves to
 /// the new image, and the `id` of the image that it named before.
 #[export_module(manifest)]
-mod replacement {
+pub(super) mod replacement {
     /// Returns the note of a container that is to be replaced. Nothing is saved yet.
     ///
     /// - `old`: what `docker::inspect` returned.

@@ -6,14 +6,9 @@ use crate::host::restic::{self as host, Begun, Group, Job, Repository, files, ma
 use crate::host::volumes::Entry;
 use crate::run::{Error, Result};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_manifest};
+use rhai::{Array, Dynamic, FnPtr, Map};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("store", super::namespace(&[exported_manifest!(store)]));
-}
 
 /// Returns how to get the environment of a repository in a call of a script.
 pub fn environment<'a>(call: &'a NativeCallContext<'_>) -> impl Fn(&str) -> Result<BTreeMap<String, String>> + 'a {
@@ -82,7 +77,7 @@ struct Labelled {
 
 /// The store of the backups: a restic repository. The snapshots of a backup are one group.
 #[export_module(manifest)]
-mod store {
+pub(super) mod store {
     /// Sets the environment variables of restic for the functions that use the store. Call it before them.
     ///
     /// - `variables`: a closure that gets the address of a repository, and returns a map with the variables, such as

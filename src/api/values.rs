@@ -5,16 +5,11 @@ use crate::host::{random, size};
 use crate::process;
 use crate::run::{Error, Result, Run, cause};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use rhai::Dynamic;
 use rhai::plugin::*;
-use rhai::{Dynamic, Engine, exported_module};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
-
-/// Registers the functions.
-pub fn register(engine: &mut Engine) {
-    engine.register_global_module(exported_module!(values).into());
-}
 
 /// Unreserved characters in a part of an address (RFC 3986, 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -77,7 +72,7 @@ fn ask_here(run: &Run, question: &str) -> Result<Option<String>> {
 
 /// Sizes, encodings, random values, programs and questions.
 #[export_module]
-mod values {
+pub(super) mod values {
     /// Formats a number of bytes for people, as `ls -h`, `df -h` and `numfmt --to=iec` do.
     ///
     /// - `bytes`: a number.
