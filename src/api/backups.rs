@@ -1,16 +1,12 @@
 //! `backups`: moyai's record of the backups that it made, and the backup that is meant.
 
 use super::time::Time;
-use super::{Context, Fallible, converted, plain};
+use super::{Context, Fallible, converted, plain, texts};
 use crate::host::backups as host;
 use crate::host::docker::Image;
 use crate::run::{Error, Result};
 use rhai::plugin::*;
 use rhai::{Array, Map};
-
-fn names(list: &Array) -> Vec<String> {
-    list.iter().map(ToString::to_string).collect()
-}
 
 fn images(what: &str, list: Array) -> Result<Vec<Image>> {
     plain(&format!("{what}: pass images of `docker::images()`"), list)
@@ -207,7 +203,7 @@ pub(super) mod backups {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn forget(call: NativeCallContext, containers: Array) -> Fallible<()> {
-        Ok(host::forget(&Context::of(&call).run, &names(&containers))?)
+        Ok(host::forget(&Context::of(&call).run, &texts(&containers))?)
     }
 
     /// Forgets references that the script itself removed. This changes something.
@@ -221,7 +217,7 @@ pub(super) mod backups {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn drop_names(call: NativeCallContext, references: Array) -> Fallible<()> {
-        Ok(host::drop_names(&Context::of(&call).run, &names(&references))?)
+        Ok(host::drop_names(&Context::of(&call).run, &texts(&references))?)
     }
 
     /// Returns the images that only claim to be backups: their labels say so, but they are not in the record.
@@ -237,7 +233,7 @@ pub(super) mod backups {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn claims(call: NativeCallContext, containers: Array) -> Fallible<Array> {
-        converted(&host::claims(&Context::of(&call).run, &names(&containers))?)
+        converted(&host::claims(&Context::of(&call).run, &texts(&containers))?)
     }
 
     /// Describes the images of `backups::claims`, and names the command that accepts them.
@@ -253,7 +249,7 @@ pub(super) mod backups {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn hint(call: NativeCallContext, containers: Array) -> Fallible<String> {
-        Ok(host::hint(&Context::of(&call).run, &names(&containers))?)
+        Ok(host::hint(&Context::of(&call).run, &texts(&containers))?)
     }
 
     /// Adds an image of `backups::claims` to the record, and prints that. This changes something. Check its archives

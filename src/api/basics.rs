@@ -1,7 +1,7 @@
 //! Functions without a namespace: messages, arguments, the environment, exits.
 
 use super::nearest::nearest;
-use super::{Context, Fallible};
+use super::{Context, Fallible, texts};
 use crate::host::secret::secret;
 use crate::host::state;
 use crate::run::{Error, Result, cause, text};
@@ -110,8 +110,7 @@ pub(super) mod basics {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn warn_once(call: NativeCallContext, key: &str, lines: Array) -> Fallible<()> {
-        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
-        Ok(state::warn_once(&Context::of(&call).run, key, &lines)?)
+        Ok(state::warn_once(&Context::of(&call).run, key, &texts(&lines))?)
     }
 
     /// Returns the message of a caught error, and the last line that its program printed.
@@ -189,7 +188,7 @@ pub(super) mod basics {
     /// assert_eq(did_you_mean("x", ["blog", "shop"]), "");
     /// ```
     pub fn did_you_mean(word: &str, known: Array) -> String {
-        let known: Vec<String> = known.into_iter().map(|known| known.to_string()).collect();
+        let known = texts(&known);
         let near = nearest(word, known.iter().map(String::as_str));
         near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
     }

@@ -264,8 +264,7 @@ pub(super) mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sizes(call: NativeCallContext, names: Array) -> Fallible<Map> {
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        converted(&plain::sizes(&Context::of(&call).run, &names)?)
+        converted(&plain::sizes(&Context::of(&call).run, &crate::api::texts(&names))?)
     }
 
     /// Returns the images, one entry for each name of an image.

@@ -35,7 +35,7 @@ pub mod volumes;
 use crate::host::pool::Pool;
 use crate::run::{Error, Place, Result, Run, lock};
 use rhai::plugin::ModuleManifest;
-use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, Module, NativeCallContext, Position, Shared};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, Map, Module, NativeCallContext, Position, Shared};
 use rhai::{exported_manifest, exported_module};
 use serde::Serialize;
 use std::any::Any;
@@ -345,6 +345,11 @@ fn namespace(manifests: &[&'static ModuleManifest]) -> Shared<Module> {
     module.into()
 }
 
+/// Returns the elements of an array as texts.
+pub fn texts(list: &Array) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
+}
+
 /// Returns a map for a script, with its fields in the documented order.
 pub fn map<const N: usize>(fields: [(&str, Dynamic); N]) -> Map {
     fields.into_iter().map(|(name, value)| (name.into(), value)).collect()
@@ -381,7 +386,7 @@ pub fn from_json(text: &[u8]) -> Result<Dynamic> {
 /// When it is or contains something that JSON cannot express.
 pub fn to_json(value: &Dynamic) -> Result<String> {
     fn stranger(value: &Dynamic) -> Option<&'static str> {
-        if let Some(list) = value.read_lock::<rhai::Array>() {
+        if let Some(list) = value.read_lock::<Array>() {
             return list.iter().find_map(stranger);
         }
         if let Some(map) = value.read_lock::<Map>() {

@@ -38,58 +38,18 @@ const RENAMED: &[(&str, &str)] = &[
     ("lib/stopped", "lib/left-out"),
 ];
 
-/// Libraries of older versions whose functions are in a namespace now.
+/// Namespaces that replace scripts, with the names of those scripts in `lib/`.
 const MOVED: &[(&str, &str)] = &[
-    ("lib/archive", "volumes"),
-    ("lib/aside", "replacement"),
-    ("lib/backup-record", "backups"),
-    ("lib/chosen", "backups"),
-    ("lib/comes-back", "replacement"),
-    ("lib/data-copies", "replacement"),
-    ("lib/dirs", "volumes"),
-    ("lib/find-backup", "backups"),
-    ("lib/folders", "volumes"),
-    ("lib/kept", "replacement"),
-    ("lib/load-images", "store"),
-    ("lib/lost", "backups"),
-    ("lib/made", "backups"),
-    ("lib/missing-backups", "backups"),
-    ("lib/nested", "volumes"),
-    ("lib/new-volumes", "replacement"),
-    ("lib/notes", "replacement"),
-    ("lib/old-container", "replacement"),
-    ("lib/packed", "volumes"),
-    ("lib/replace", "replacement"),
-    ("lib/safe", "volumes"),
-    ("lib/save-mounts", "volumes"),
-    ("lib/sharing", "docker"),
-    ("lib/swap", "replacement"),
-    ("lib/undo", "replacement"),
-    ("lib/unlisted", "volumes"),
-    ("lib/unlisted-archives", "volumes"),
-    ("lib/again-network", "docker"),
-    ("lib/again-volume", "store"),
-    ("lib/complete", "store"),
-    ("lib/compose", "compose"),
-    ("lib/copied", "store"),
-    ("lib/copy-store", "store"),
-    ("lib/from-store", "store"),
-    ("lib/host-files", "store"),
-    ("lib/manifest", "store"),
-    ("lib/recall", "store"),
-    ("lib/records", "store"),
-    ("lib/recreate-networks", "docker"),
-    ("lib/recreate-volumes", "store"),
-    ("lib/rotate", "store"),
-    ("lib/rotate-store", "store"),
-    ("lib/snapshots", "store"),
-    ("lib/store", "store"),
-    ("lib/store-record", "store"),
-    ("lib/store-run", "store"),
-    ("lib/stored", "store"),
-    ("lib/to-store", "store"),
-    ("lib/volume-plans", "volumes"),
-    ("lib/volumes", "volumes"),
+    ("volumes", "archive dirs folders nested packed safe save-mounts unlisted unlisted-archives volume-plans volumes"),
+    ("replacement", "aside comes-back data-copies kept new-volumes notes old-container replace swap undo"),
+    ("backups", "backup-record chosen find-backup lost made missing-backups"),
+    (
+        "store",
+        "load-images again-volume complete copied copy-store from-store host-files manifest recall records \
+         recreate-volumes rotate rotate-store snapshots store store-record store-run stored to-store",
+    ),
+    ("docker", "sharing again-network recreate-networks"),
+    ("compose", "compose"),
 ];
 
 /// Libraries of older versions that a few functions replace.
@@ -115,7 +75,8 @@ pub fn replaced(lib: &str) -> Option<&'static str> {
 
 /// Returns the namespace with the functions of a library of an older version.
 pub fn moved(lib: &str) -> Option<&'static str> {
-    MOVED.iter().find(|(old, _)| *old == lib).map(|(_, space)| *space)
+    let name = lib.strip_prefix("lib/")?;
+    MOVED.iter().find(|(_, old)| old.split(' ').any(|old| old == name)).map(|(space, _)| *space)
 }
 
 /// Returns whether a name is the new one of something that an older version called differently.

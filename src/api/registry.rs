@@ -102,8 +102,7 @@ pub(super) mod registry {
     pub fn newest(call: NativeCallContext, tags: Array, pattern: Dynamic, current: &str) -> Fallible<String> {
         let known = pattern.read_lock::<super::super::text::Pattern>().map(|pattern| pattern.0.clone());
         let pattern = known.map_or_else(|| Context::of(&call).patterns.get(&pattern.to_string()), Ok)?;
-        let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
-        Ok(host::newest(&tags, &pattern, current).unwrap_or_default().to_owned())
+        Ok(host::newest(&super::super::texts(&tags), &pattern, current).unwrap_or_default().to_owned())
     }
 
     /// Splits an image's reference into its parts.

@@ -1,6 +1,6 @@
 //! `replacement`: a new container in the place of an old one.
 
-use super::{Context, Fallible, converted, plain, store};
+use super::{Context, Fallible, converted, plain, store, texts};
 use crate::host::docker::recipe::Recipe;
 use crate::host::replacement::{self as host, Note};
 use crate::host::volumes::Plan;
@@ -140,9 +140,8 @@ pub(super) mod replacement {
     /// ```
     #[rhai_fn(name = "exchange", return_raw)]
     pub fn exchange_with(call: NativeCallContext, note: Map, old: Map, users: Array) -> Fallible<()> {
-        let users: Vec<String> = users.iter().map(ToString::to_string).collect();
         let old = plain("read the container", old)?;
-        Ok(host::exchange(&Context::of(&call).run, &note_of(note)?, &old, &users)?)
+        Ok(host::exchange(&Context::of(&call).run, &note_of(note)?, &old, &texts(&users))?)
     }
 
     /// Unpacks volumes of a backup beside the existing data, while the old container still runs. `replacement::exchange`

@@ -1,6 +1,6 @@
 //! Rules in `rules.rhai`: when each script runs.
 
-use super::{Context, Fallible, duration};
+use super::{Context, Fallible, duration, texts};
 use crate::run::{Error, Place, lock};
 use crate::schedule::crontab::Fault;
 use crate::schedule::rules::{CATCH_UP, Overlap, Rule, Rules, When};
@@ -110,7 +110,7 @@ fn filter(rule: &mut Rule, value: Dynamic) -> Result<(), Fault> {
     let map = value.try_cast::<Map>().ok_or_else(|| fault("`filter` must be a map", help))?;
     for (name, value) in map {
         let patterns = match value.clone().into_array() {
-            Ok(list) => list.iter().map(ToString::to_string).collect(),
+            Ok(list) => texts(&list),
             Err(_) => vec![value.to_string()],
         };
         event.filter(&name, &patterns).map_err(|message| fault(message, help))?;
