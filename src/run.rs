@@ -28,6 +28,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -219,6 +220,11 @@ impl Run {
 /// Locks a mutex whose holder may have panicked. The data are plain collections, which are always consistent.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the path of this program.
+pub fn this_program() -> Result<PathBuf> {
+    std::env::current_exe().map_err(|error| Error::new(format!("find this program: {}", cause(&error))))
 }
 
 /// Creates a pipe whose ends are closed in children.

@@ -27,7 +27,7 @@ mod test;
 
 use crate::api::nearest::nearest;
 use crate::engine::load;
-use crate::run::{Error, Options, Result, Run, exit, out, text};
+use crate::run::{Error, Options, Result, Run, exit, out, text, this_program};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -277,8 +277,7 @@ pub fn finish(run: &Run, name: &str, code: i32, error: Option<&Error>) -> i32 {
 
 /// Returns this program and its `--scripts`, for a service that starts it without this environment.
 fn program(run: &Run) -> Result<Vec<String>> {
-    let program = std::env::current_exe();
-    let program = program.map_err(|error| Error::new(format!("find this program: {}", crate::run::cause(&error))))?;
+    let program = this_program()?;
     let scripts = run.options.scripts.as_ref().map(|scripts| {
         let scripts = std::path::absolute(scripts).unwrap_or_else(|_| scripts.clone());
         format!("--scripts={}", scripts.display())

@@ -249,9 +249,8 @@ impl Running {
         }
         outcome.out = out;
         if let Some((_, more, digest)) = kept {
-            let digest = digest.finish();
             outcome.more = more;
-            outcome.digest = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            outcome.digest = text::hex(digest.finish());
         }
         Ok(outcome)
     }

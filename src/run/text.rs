@@ -102,6 +102,11 @@ pub fn message(text: &str) -> String {
     indented(&visible(&cut(text, 8 * OUTSIDE, 0))).into_owned()
 }
 
+/// Formats bytes as hexadecimal digits.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Formats a number of bytes in powers of 1000.
 fn size(bytes: u64) -> String {
     match bytes {

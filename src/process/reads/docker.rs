@@ -1,6 +1,6 @@
 //! `docker`, `docker compose` and `podman`, judged by verb: the kernel cannot restrict what the daemon does for them.
 
-use super::{Grant, Reason, Spec, Verdict, has, parse};
+use super::{Grant, Reason, Verdict, has, parse, unless};
 
 /// The options before the verb.
 const GLOBAL: &str = "+-Dv -c: -H: -l: --config= --context= --debug --host= --log-level= --tls --tlscacert= --tlscert= \
@@ -63,10 +63,7 @@ fn verb(name: &str, words: &[&str]) -> Verdict {
             judge(name, "compose", &parsed.operands)
         }
         [group, rest @ ..] if !group.is_empty() && READING.iter().any(|(known, _)| known == group) => {
-            let rest = match Spec::new("+-D -h --help --builder= --debug").parse(rest) {
-                Ok(parsed) => parsed.operands,
-                Err(odd) => return Err(Reason::odd(&format!("{name} {group}"), &odd)),
-            };
+            let rest = parse(&format!("{name} {group}"), "+-D -h --help --builder= --debug", rest)?.operands;
             if let ([sub @ ("history" | "imagetools"), rest @ ..], "buildx") = (rest.as_slice(), *group) {
                 return judge(name, &format!("buildx {sub}"), rest);
             }
@@ -90,7 +87,7 @@ fn judge(name: &str, group: &str, words: &[&str]) -> Verdict {
         return Ok(Grant::default());
     }
     if READING.iter().any(|(known, verbs)| *known == group && has(verbs, verb)) {
-        return written(&complete, &shown, rest).map_or(Ok(Grant::default()), Err);
+        return unless(written(&complete, &shown, rest));
     }
     Err(match *verb {
         verb if has(CHANGING, verb) => Reason::daemon(&shown),

@@ -159,6 +159,11 @@ pub fn is_risky(variable: &str) -> bool {
     STARTS.iter().any(|start| variable.starts_with(start)) || variable.ends_with("PAGER") || has(EXACT, variable)
 }
 
+/// Returns the verdict "read-only", unless there is a reason against it.
+fn unless(reason: Option<Reason>) -> Verdict {
+    reason.map_or(Ok(Grant::default()), Err)
+}
+
 /// Returns whether a list of words, separated by spaces, contains this one.
 pub fn has(list: &str, word: &str) -> bool {
     list.split(' ').any(|known| known == word)

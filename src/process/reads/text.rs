@@ -1,7 +1,7 @@
 //! Programs whose arguments are a program or an expression: `sed`, `awk`, `find`, and `tar`'s modes.
 
 use super::wrappers::on_files;
-use super::{Grant, Reason, Verdict, has, judge, parse};
+use super::{Grant, Reason, Verdict, has, judge, parse, unless};
 
 /// `sed`: read-only without `-i` and without commands that write a file or start a program.
 pub fn sed(name: &str, words: &[&str]) -> Verdict {
@@ -24,12 +24,11 @@ pub fn sed(name: &str, words: &[&str]) -> Verdict {
     } else {
         given.join("\n")
     };
-    match writes(&script) {
-        None => Ok(Grant::default()),
-        Some(command) => {
-            Err(Reason::unknown(format!("the command `{command}` of `sed` writes a file or starts a program")))
-        }
-    }
+    unless(
+        writes(&script).map(|command| {
+            Reason::unknown(format!("the command `{command}` of `sed` writes a file or starts a program"))
+        }),
+    )
 }
 
 /// Returns the first command of a sed script that writes a file, starts a program, or is unknown.
@@ -119,16 +118,14 @@ fn address(chars: &mut Chars<'_>) -> Option<()> {
 pub fn awk(name: &str, words: &[&str]) -> Verdict {
     let spec = "+-F: -v: --field-separator= --assign= --re-interval --posix --csv -k ! -f: -i: -l: -E: -e: -o:: -p:: -d:: -D:: \
                 --file= --include= --load= --exec= --source= --pretty-print? --profile? --dump-variables? --debug? -W:";
-    let parsed = if matches!(words, ["-W", "version"] | ["--version"]) {
+    if matches!(words, ["-W", "version"]) {
         return Ok(Grant::default());
-    } else {
-        parse(name, spec, words)?
-    };
-    let text = parsed.operands.first().copied().unwrap_or_default();
-    match starts(text) {
-        None => Ok(Grant::default()),
-        Some(what) => Err(Reason::unknown(format!("`{what}` in the text of `awk` writes a file or starts a program"))),
     }
+    let parsed = parse(name, spec, words)?;
+    let found = starts(parsed.operands.first().copied().unwrap_or_default());
+    unless(
+        found.map(|what| Reason::unknown(format!("`{what}` in the text of `awk` writes a file or starts a program"))),
+    )
 }
 
 /// Returns the part of an awk program that writes or starts something.

@@ -1,6 +1,6 @@
 //! Programs whose arguments have a grammar of their own: verbs, modes, settings.
 
-use super::{Grant, Reason, Verdict, has, judge, parse};
+use super::{Grant, Reason, Verdict, has, judge, parse, unless};
 
 /// Judges a program with one verb, or two, after its options.
 pub fn simple(name: &str, spec: &str, verbs: &str, words: &[&str]) -> Verdict {
@@ -127,20 +127,18 @@ pub fn nft(name: &str, words: &[&str]) -> Verdict {
 pub fn date(name: &str, words: &[&str]) -> Verdict {
     let spec = "-uR -d: -f: -r: -I:: --date= --file= --reference= --iso-8601? --rfc-2822 --rfc-email --rfc-822 \
                 --rfc-3339= --utc --universal --uct --debug --resolution ! -s: --set=";
-    match parse(name, spec, words)?.operands.iter().find(|word| !word.starts_with('+')) {
-        Some(time) => Err(Reason::unknown(format!("`date {time}` sets the clock"))),
-        None => Ok(Grant::default()),
-    }
+    let parsed = parse(name, spec, words)?;
+    let time = parsed.operands.iter().find(|word| !word.starts_with('+'));
+    unless(time.map(|time| Reason::unknown(format!("`date {time}` sets the clock"))))
 }
 
 /// `sysctl`: a value changes a setting.
 pub fn sysctl(name: &str, words: &[&str]) -> Verdict {
     let spec = "-aAXbeNnqdxV -r: --all --binary --ignore --names --values --quiet --deprecated --pattern= --version \
                 ! -w -p:: -f:: --write --load? --system";
-    match parse(name, spec, words)?.operands.iter().find(|word| word.contains('=')) {
-        Some(word) => Err(Reason::unknown(format!("`sysctl {word}` sets a kernel parameter"))),
-        None => Ok(Grant::default()),
-    }
+    let parsed = parse(name, spec, words)?;
+    let set = parsed.operands.iter().find(|word| word.contains('='));
+    unless(set.map(|word| Reason::unknown(format!("`sysctl {word}` sets a kernel parameter"))))
 }
 
 /// `dd`: without `of=` it writes to standard output.
@@ -150,20 +148,13 @@ pub fn dd(_: &str, words: &[&str]) -> Verdict {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
         !(has(OPERANDS, key) || key == "of" && value == "/dev/null")
     });
-    match odd {
-        Some(_) => Err(Reason::changes("dd")),
-        None => Ok(Grant::default()),
-    }
+    unless(odd.map(|_| Reason::changes("dd")))
 }
 
 /// `mount` without operands lists.
 pub fn mount(name: &str, words: &[&str]) -> Verdict {
     let parsed = parse(name, "-lvV -t: --types= --show-labels --verbose --version", words)?;
-    if parsed.operands.is_empty() {
-        Ok(Grant::default())
-    } else {
-        Err(Reason::unknown("`mount` with a file system mounts it"))
-    }
+    unless(parsed.operands.first().map(|_| Reason::unknown("`mount` with a file system mounts it")))
 }
 
 /// `openssl`: options have one dash, and an argument of their own or after `=`.
@@ -182,10 +173,7 @@ pub fn openssl(name: &str, words: &[&str]) -> Verdict {
         let option = word.strip_prefix("--").or(word.strip_prefix('-')).unwrap_or_default();
         has(WRITES, option.split('=').next().unwrap_or_default())
     };
-    match rest.iter().find(option) {
-        Some(option) => Err(Reason::option(&format!("{name} {verb}"), option)),
-        None => Ok(Grant::default()),
-    }
+    unless(rest.iter().find(option).map(|option| Reason::option(&format!("{name} {verb}"), option)))
 }
 
 /// `sqlite3 -readonly FILE SQL`.
@@ -275,10 +263,8 @@ pub fn curl(name: &str, words: &[&str]) -> Verdict {
         url.split_once("://").is_some_and(|(scheme, _)| !["http", "https", "file", "ftp", "ftps"].contains(&scheme))
     };
     // smtp:// sends, and telnet:// and gopher:// send whatever they are given.
-    match parsed.operands.iter().copied().chain(parsed.values(&["--url"])).find(other) {
-        Some(url) => Err(Reason::unknown(format!("`curl {url}` is not known to be read-only"))),
-        None => Ok(Grant::default()),
-    }
+    let odd = parsed.operands.iter().copied().chain(parsed.values(&["--url"])).find(other);
+    unless(odd.map(|url| Reason::unknown(format!("`curl {url}` is not known to be read-only"))))
 }
 
 /// `moyai`: `run` and `call-check` make a dry run of their own.
@@ -293,8 +279,6 @@ pub fn moyai(name: &str, words: &[&str]) -> Verdict {
 /// `ethtool`: capital letters set what the lower-case ones show.
 pub fn ethtool(name: &str, words: &[&str]) -> Verdict {
     let reading = "-i -S -k -a -c -g -l -m -T -d -P -u -n -x --json --version";
-    match words.iter().find(|word| word.starts_with('-') && !has(reading, word)) {
-        Some(option) => Err(Reason::unknown(format!("`{name} {option}` is not known to be read-only"))),
-        None => Ok(Grant::default()),
-    }
+    let odd = words.iter().find(|word| word.starts_with('-') && !has(reading, word));
+    unless(odd.map(|option| Reason::unknown(format!("`{name} {option}` is not known to be read-only"))))
 }
