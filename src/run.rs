@@ -192,12 +192,15 @@ impl Run {
         if options.at.is_some() {
             words.push(format!("--at={}", self.time().to_rfc3339()));
         }
-        if let Some(scripts) = &options.scripts {
-            // It may run in another directory.
-            let scripts = std::path::absolute(scripts).unwrap_or_else(|_| scripts.clone());
-            words.push(format!("--scripts={}", scripts.display()));
-        }
+        words.extend(self.scripts_option());
         words
+    }
+
+    /// Returns the option `--scripts` of this run, with an absolute path: the other run may be in another directory.
+    pub fn scripts_option(&self) -> Option<String> {
+        let scripts = self.options.scripts.as_ref()?;
+        let scripts = std::path::absolute(scripts).unwrap_or_else(|_| scripts.clone());
+        Some(format!("--scripts={}", scripts.display()))
     }
 
     /// Notes that the script got a text in which bytes that are not UTF-8 were replaced by marks.

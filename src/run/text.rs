@@ -102,6 +102,18 @@ pub fn message(text: &str) -> String {
     indented(&visible(&cut(text, 8 * OUTSIDE, 0))).into_owned()
 }
 
+/// Puts a backslash before each of these characters.
+pub(super) fn escaped(text: &str, special: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        if special.contains(char) {
+            out.push('\\');
+        }
+        out.push(char);
+    }
+    out
+}
+
 /// Formats bytes as hexadecimal digits.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -11,7 +11,7 @@ mod said;
 use super::zone::Zone;
 use crate::run::{Error, Place, Report};
 use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, Timelike, Utc};
-use said::{MONTH_NAMES, name, numbers, runs};
+use said::{month_name, numbers, runs};
 use std::collections::BTreeSet;
 
 /// No zone was ever moved by more than a day.
@@ -273,7 +273,7 @@ impl Expression {
             return None;
         }
         let [_, _, day, month, _] = &times.fields;
-        let (days, months) = (numbers(&day.values), runs(&month.values, |month| name(MONTH_NAMES, month - 1)));
+        let (days, months) = (numbers(&day.values), runs(&month.values, month_name));
         Some(
             Error::usage(format!("`{}` never fires: there is no day {days} in {months}", self.text))
                 .help("the third field is the day of the month, the fourth the month"),

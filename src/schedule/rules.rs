@@ -75,29 +75,13 @@ pub struct Event {
 }
 
 /// The kinds of events, and the filters for them.
-const KINDS: [(&str, &[&str], &[&str]); 2] = [
+const KINDS: [(&str, &str, &[&str]); 2] = [
     (
         "container",
-        &[
-            "create",
-            "destroy",
-            "die",
-            "health_status",
-            "healthy",
-            "kill",
-            "oom",
-            "pause",
-            "rename",
-            "restart",
-            "start",
-            "stop",
-            "unhealthy",
-            "unpause",
-            "update",
-        ],
+        "create destroy die health_status healthy kill oom pause rename restart start stop unhealthy unpause update",
         &["container", "image", "label"],
     ),
-    ("network", &["connect", "create", "destroy", "disconnect", "remove"], &["network"]),
+    ("network", "connect create destroy disconnect remove", &["network"]),
 ];
 
 impl When {
@@ -140,14 +124,14 @@ impl When {
         };
         let mut event = Event { kind, actions: Vec::new(), filter: Vec::new() };
         for action in actions.split(',').map(str::trim) {
-            match known.iter().find(|known| **known == action) {
+            match known.split(' ').find(|known| *known == action) {
                 Some(known) => event.actions.push(known),
                 None if action.is_empty() => {
-                    let help = format!("write them after it: `{kind} {}`", known.join(","));
+                    let help = format!("write them after it: `{kind} {}`", known.replace(' ', ","));
                     return Err(fault(trimmed, format!("which events of a {kind}?"), help));
                 }
                 None => {
-                    let help = format!("a {kind} has {}", known.join(", "));
+                    let help = format!("a {kind} has {}", known.replace(' ', ", "));
                     return Err(fault(action, format!("a {kind} has no event `{action}`"), help));
                 }
             }
