@@ -13,20 +13,11 @@ use std::sync::{Arc, Mutex};
 /// The value of `cmd(...)` and `sh(...)`. It is immutable: every method returns a changed copy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Command {
-    plan: Plan,
+    /// What runs.
+    pub plan: Plan,
 }
 
 impl Command {
-    /// Returns a command without changes.
-    pub fn new(plan: Plan) -> Self {
-        Self { plan }
-    }
-
-    /// Returns the process to start.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
     fn with(&self, change: impl FnOnce(&mut Plan)) -> Self {
         let mut plan = self.plan.clone();
         change(&mut plan);

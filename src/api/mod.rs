@@ -408,9 +408,6 @@ pub fn to_json(value: &Dynamic) -> Result<String> {
 
 /// Parses a duration of a script: `"30s"`, `"5m"`, `"2h"`, `"1 day"`, `"1.5s"`, or a number of seconds.
 pub fn duration(value: &Dynamic) -> Result<std::time::Duration> {
-    if let Ok(seconds) = value.as_int() {
-        return crate::schedule::duration(&seconds.to_string());
-    }
     if let Ok(seconds) = value.as_float() {
         return crate::schedule::duration(&seconds.to_string());
     }

@@ -6,6 +6,7 @@ use crate::run::text::quote;
 use crate::run::{Result, Run};
 use crate::schedule::rules::{Rule, Rules, When};
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Options of `moyai crontab`.
@@ -92,13 +93,16 @@ pub fn text(run: &Arc<Run>, user: &str) -> Result<(String, Vec<String>)> {
 
 /// Returns true if a crontab other than `own` runs moyai scripts.
 pub fn others(own: &str) -> bool {
-    let directories = ["/etc/cron.d", "/var/spool/cron/crontabs"];
-    let files = directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
-    let files = files.map(|entry| entry.path()).chain(["/etc/crontab".into()]);
     let runs = |line: &str| !line.trim_start().starts_with('#') && line.contains("moyai run ");
-    files
-        .filter(|path| path != std::path::Path::new(own))
+    files(&["/etc/cron.d", "/var/spool/cron/crontabs"])
+        .filter(|path| path != Path::new(own))
         .any(|path| std::fs::read_to_string(path).is_ok_and(|text| text.lines().any(runs)))
+}
+
+/// Returns the files in these directories, and the host's own crontab.
+pub fn files(directories: &[&str]) -> impl Iterator<Item = PathBuf> {
+    let entries = directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
+    entries.map(|entry| entry.path()).chain(["/etc/crontab".into()])
 }
 
 /// Returns the time fields of a line.

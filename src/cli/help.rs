@@ -62,8 +62,7 @@ impl Help {
 /// Returns the words that can follow `moyai help`: the guides and the commands that are not hidden.
 pub fn words() -> Vec<String> {
     let tree = super::tree();
-    let commands = tree.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
-    TOPICS.into_iter().chain(commands).map(str::to_owned).collect()
+    TOPICS.into_iter().chain(super::shown_commands(&tree)).map(str::to_owned).collect()
 }
 
 /// Returns the title of each topic, one per line, for the help.

@@ -213,10 +213,7 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
     let options = asked.as_ref().map_or_else(|_| Options::default(), |asked| asked.options.clone());
     let run = match Run::new(options) {
         Ok(run) => run,
-        Err(error) => {
-            super::print_error(&error);
-            return error.exit;
-        }
+        Err(error) => return super::ended(error),
     };
     let mut begun = None;
     // The runs for other Docker daemons report for themselves.
