@@ -38,18 +38,27 @@ const RENAMED: &[(&str, &str)] = &[
     ("lib/stopped", "lib/left-out"),
 ];
 
-/// Namespaces that replace scripts, with the names of those scripts in `lib/`.
+/// Namespaces, each with the libraries of older versions whose functions are in it now.
 const MOVED: &[(&str, &str)] = &[
-    ("volumes", "archive dirs folders nested packed safe save-mounts unlisted unlisted-archives volume-plans volumes"),
-    ("replacement", "aside comes-back data-copies kept new-volumes notes old-container replace swap undo"),
-    ("backups", "backup-record chosen find-backup lost made missing-backups"),
+    (
+        "volumes",
+        "lib/archive lib/dirs lib/folders lib/nested lib/packed lib/safe lib/save-mounts lib/unlisted \
+         lib/unlisted-archives lib/volume-plans lib/volumes",
+    ),
+    (
+        "replacement",
+        "lib/aside lib/comes-back lib/data-copies lib/kept lib/new-volumes lib/notes lib/old-container \
+         lib/replace lib/swap lib/undo",
+    ),
+    ("backups", "lib/backup-record lib/chosen lib/find-backup lib/lost lib/made lib/missing-backups"),
     (
         "store",
-        "load-images again-volume complete copied copy-store from-store host-files manifest recall records \
-         recreate-volumes rotate rotate-store snapshots store store-record store-run stored to-store",
+        "lib/load-images lib/again-volume lib/complete lib/copied lib/copy-store lib/from-store lib/host-files \
+         lib/manifest lib/recall lib/records lib/recreate-volumes lib/rotate lib/rotate-store lib/snapshots \
+         lib/store lib/store-record lib/store-run lib/stored lib/to-store",
     ),
-    ("docker", "sharing again-network recreate-networks"),
-    ("compose", "compose"),
+    ("docker", "lib/sharing lib/again-network lib/recreate-networks"),
+    ("compose", "lib/compose"),
 ];
 
 /// Libraries of older versions that a few functions replace.
@@ -75,8 +84,7 @@ pub fn replaced(lib: &str) -> Option<&'static str> {
 
 /// Returns the namespace with the functions of a library of an older version.
 pub fn moved(lib: &str) -> Option<&'static str> {
-    let name = lib.strip_prefix("lib/")?;
-    MOVED.iter().find(|(_, old)| old.split(' ').any(|old| old == name)).map(|(space, _)| *space)
+    MOVED.iter().find(|(_, old)| old.split(' ').any(|old| old == lib)).map(|(space, _)| *space)
 }
 
 /// Returns whether a name is the new one of something that an older version called differently.
