@@ -542,7 +542,7 @@ pub(super) mod basics {
     /// ```
     #[rhai_fn(get = "kind", pure)]
     pub fn error_kind(error: &mut Error) -> String {
-        error.kind.name().to_owned()
+        error.kind.name()
     }
 
     /// Returns the message of a caught error, for `${e}`.

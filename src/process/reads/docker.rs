@@ -44,18 +44,7 @@ const CHANGING: &str = "attach bake build commit connect create deploy disable d
 
 /// `docker` and its groups.
 pub fn docker(name: &str, words: &[&str]) -> Verdict {
-    let parsed = parse(name, GLOBAL, words)?;
-    verb(name, &parsed.operands)
-}
-
-/// `docker-compose`, as a program of its own.
-pub fn compose(name: &str, words: &[&str]) -> Verdict {
-    let parsed = parse(name, COMPOSE, words)?;
-    judge(name, "compose", &parsed.operands)
-}
-
-fn verb(name: &str, words: &[&str]) -> Verdict {
-    match words {
+    match parse(name, GLOBAL, words)?.operands.as_slice() {
         // `docker --version`, or the help.
         [] => Ok(Grant::default()),
         ["compose", rest @ ..] => {
@@ -71,6 +60,12 @@ fn verb(name: &str, words: &[&str]) -> Verdict {
         }
         words => judge(name, "", words),
     }
+}
+
+/// `docker-compose`, as a program of its own.
+pub fn compose(name: &str, words: &[&str]) -> Verdict {
+    let parsed = parse(name, COMPOSE, words)?;
+    judge(name, "compose", &parsed.operands)
 }
 
 /// Judges a verb within its group, with the following arguments.

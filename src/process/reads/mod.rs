@@ -113,6 +113,7 @@ impl Reason {
 pub type Verdict = Result<Grant, Reason>;
 
 /// What is known about a program.
+#[derive(Clone, Copy)]
 enum Rule {
     /// It is read-only with any options and operands.
     Any,
@@ -174,7 +175,7 @@ fn judge(words: &[&str]) -> Verdict {
         return Err(Reason::unknown("a command without a program is not known to be read-only"));
     };
     let name = SYSTEM.iter().find_map(|start| program.strip_prefix(start)).unwrap_or(program);
-    let Some((_, rule)) = programs::TABLE.iter().find(|(names, _)| has(names, name)) else {
+    let Some(rule) = programs::rule(name) else {
         return Err(Reason::unknown(format!("`{program}` is not known to be read-only")));
     };
     if matches!(words, ["--help" | "--version"]) {
@@ -185,7 +186,7 @@ fn judge(words: &[&str]) -> Verdict {
         Rule::Spec(spec) => parse(name, spec, words).map(|_| Grant::default())?,
         Rule::Most(spec, most) => {
             let parsed = parse(name, spec, words)?;
-            match parsed.operands.get(*most) {
+            match parsed.operands.get(most) {
                 Some(operand) => return Err(Reason::unknown(format!("`{name} {operand}` changes `{operand}`"))),
                 None => Grant::default(),
             }
