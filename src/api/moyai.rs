@@ -3,7 +3,7 @@
 use super::basics::End;
 use super::{Context, Fallible, command, map};
 use crate::process::{self, Output, Plan};
-use crate::run::text::quote;
+use crate::run::text::quoted;
 use crate::run::{Error, exit};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
@@ -108,10 +108,7 @@ pub(super) mod moyai {
     pub fn private_host(call: NativeCallContext, script: &str, args: Array) -> Fallible<()> {
         let words = ["run", script].into_iter().map(str::to_owned).chain(args.iter().map(ToString::to_string));
         let words: Vec<String> = words.collect();
-        let line = || {
-            let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
-            format!("moyai private-host moyai {}", quoted.join(" "))
-        };
+        let line = || format!("moyai private-host moyai {}", quoted(&words));
         let context = Context::of(&call);
         context.run.change(line, (), || Ok(()))?;
         if context.run.options.dry_run {

@@ -2,7 +2,7 @@
 
 use super::{Common, program};
 use crate::engine;
-use crate::run::text::quote;
+use crate::run::text::quoted;
 use crate::run::{Result, Run};
 use crate::schedule::rules::{Rule, Rules, When};
 use std::fmt::Write;
@@ -52,7 +52,7 @@ pub fn text(run: &Arc<Run>, user: &str) -> Result<(String, Vec<String>)> {
     let Rules { rules, .. } = engine::rules::rules(run)?;
     let mut command = program(run)?;
     command.insert(1, "run".to_owned());
-    let command = command.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+    let command = quoted(&command);
     let width = rules.iter().filter_map(|rule| when(&rule.when)).map(str::len).max().unwrap_or(0);
     let mut text = format!("{MARK}{HEAD}\n");
     let mut left_out = Vec::new();
@@ -64,8 +64,7 @@ pub fn text(run: &Arc<Run>, user: &str) -> Result<(String, Vec<String>)> {
                 let timeout =
                     rule.timeout.map_or_else(String::new, |limit| format!(" --timeout={}s", limit.as_secs_f64()));
                 // In a crontab, `%` means a newline.
-                let words = rule.words().iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
-                let line = format!("{command}{timeout} {words}").replace('%', "\\%");
+                let line = format!("{command}{timeout} {}", quoted(rule.words())).replace('%', "\\%");
                 let when = when(&rule.when).unwrap_or_default();
                 let _ = writeln!(text, "# {}{lacks}\n{when:width$}  {user}  {line}", rule.when);
             }

@@ -52,7 +52,7 @@ pub(super) fn forget(stage: Pid) {
     lock(&STAGES).remove(&stage.as_raw_nonzero().get());
 }
 
-/// In the child, before it becomes the program: adopts the orphans of its children.
+/// Adopts the orphans of its children. It is called in the child, before that becomes the program.
 pub(super) fn adopt_own_orphans() {
     // Without it (a sandbox) they come to moyai, which finds them by the marker.
     let _ = set_child_subreaper(Some(getpid()));

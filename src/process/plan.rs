@@ -3,7 +3,7 @@
 use super::READERS;
 use super::reads::{Grant, Level, Reason, has, is_risky, reads};
 use crate::run::overlay::Found;
-use crate::run::text::quote;
+use crate::run::text::{quote, quoted};
 use crate::run::{Error, Place, Result, Run, exit};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -389,7 +389,7 @@ impl Stage {
         let mut line = env.collect::<String>() + starter;
         match &self.shown {
             Some(shown) => line.push_str(shown),
-            None => line.push_str(&self.argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")),
+            None => line.push_str(&quoted(&self.argv)),
         }
         if self.both {
             line.push_str(" 2>&1");

@@ -159,6 +159,11 @@ pub fn quote(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| format!("'{}'", word.replace('\'', r"'\''")), |quoted| quoted.into_owned())
 }
 
+/// Quotes words for a shell, with spaces between them.
+pub fn quoted<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> String {
+    words.into_iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
+}
+
 /// Quotes a word with invisible characters by bash's `$'...'`. The plan shows them, and the shell restores the same
 /// bytes.
 fn ansi_c(word: &str) -> String {

@@ -3,7 +3,7 @@
 use super::crontab::{Expression, Fault};
 use super::zone::Zone;
 use crate::run::Place;
-use crate::run::text::quote;
+use crate::run::text::quoted;
 use glob::Pattern;
 use serde_json::Value;
 use std::fmt;
@@ -231,8 +231,7 @@ impl fmt::Display for Rule {
 impl Rule {
     /// Returns the script and its arguments, quoted for a shell.
     pub fn command(&self) -> String {
-        let words = std::iter::once(&self.script).chain(&self.args);
-        words.map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+        quoted(std::iter::once(&self.script).chain(&self.args))
     }
 
     /// Returns the arguments of `moyai run` after its options. A `--` comes before the script if one of its arguments

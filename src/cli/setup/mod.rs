@@ -7,7 +7,7 @@ mod remove;
 use super::{Common, check, crontab, doctor, listening, print_error};
 use crate::engine::load;
 use crate::process::{self, Output, Plan};
-use crate::run::text::quote;
+use crate::run::text::quoted;
 use crate::run::{Error, Result, Run, exit};
 use files::Change;
 use host::Proposal;
@@ -73,7 +73,7 @@ impl Step {
     }
 
     fn line(&self) -> String {
-        self.words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+        quoted(&self.words)
     }
 }
 

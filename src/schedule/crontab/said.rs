@@ -76,7 +76,7 @@ pub(super) fn numbers(values: &BTreeSet<u32>) -> String {
     runs(values, |value| value.to_string())
 }
 
-/// `1 to 5 and 7`; `0, 2 and so on to 22`.
+/// Formats numbers as runs: `1 to 5 and 7`, or `0, 2 and so on to 22`.
 pub(super) fn runs(values: &BTreeSet<u32>, name: impl Fn(u32) -> String) -> String {
     let all: Vec<u32> = values.iter().copied().collect();
     if let [first, second, .., last] = all[..]
@@ -100,7 +100,7 @@ pub(super) fn runs(values: &BTreeSet<u32>, name: impl Fn(u32) -> String) -> Stri
     }))
 }
 
-/// `a, b and c`.
+/// Joins items as in a sentence: `a, b and c`.
 pub(super) fn list(items: impl Iterator<Item = String>) -> String {
     let items: Vec<String> = items.collect();
     match items.as_slice() {
