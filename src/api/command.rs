@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 /// The value of `cmd(...)` and `sh(...)`. It is immutable: every method returns a changed copy.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Command {
     /// What runs.
     pub plan: Plan,

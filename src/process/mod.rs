@@ -14,7 +14,7 @@ mod running;
 
 pub use confine::kernel;
 pub use end::{MARKER, leave_orphans, started};
-pub use plan::{Output, PLANNED, Plan, Stage, Unfinished, is_written_in_place};
+pub use plan::{Output, PLANNED, Plan, Stage, is_written_in_place};
 pub use reads::{Grant, Level, Reason, Verdict, is_risky, reads};
 pub use resolve::{not_found, resolve, which};
 pub use running::Running;

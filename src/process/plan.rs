@@ -41,18 +41,8 @@ pub enum Output {
     File(PathBuf, bool),
 }
 
-/// The open file for output that is not complete yet; see [`Output::File`].
-#[derive(Clone, Debug)]
-pub struct Unfinished(pub Arc<File>);
-
-impl PartialEq for Unfinished {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
 /// A command as a value. It is immutable by convention: a script's methods work on a copy.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The stages of the pipe, in order.
     pub stages: Vec<Stage>,
@@ -62,7 +52,7 @@ pub struct Plan {
     /// The output of the last stage.
     pub output: Output,
     /// Where the output goes until it is complete, instead of the file of [`Output::File`].
-    pub unfinished: Option<Unfinished>,
+    pub unfinished: Option<Arc<File>>,
     /// The mode of that file.
     pub mode: Option<u32>,
     /// Ends the command. `None` means 60 s for a read-only command and no limit for a changing one.

@@ -1,6 +1,6 @@
 //! A running command: start, watch, collect and end it.
 
-use super::plan::{Output, Plan, Unfinished};
+use super::plan::{Output, Plan};
 use super::recording::Recorder;
 use super::resolve::{self, resolve};
 use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, confine, end};
@@ -68,7 +68,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
         } else {
             expression = match &plan.output {
                 Output::File(path, append) => expression.stdout_file(match &plan.unfinished {
-                    Some(Unfinished(file)) => begin_anew(file)?,
+                    Some(file) => begin_anew(file)?,
                     None => open(path, *append)?,
                 }),
                 _ if plan.interactive => expression,

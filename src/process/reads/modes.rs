@@ -27,18 +27,14 @@ const MODES: &[(&str, &str, &str)] = &[
     ("visudo", "-cqsh -f: --check --quiet --strict --file=", "-c --check"),
     ("sshd", "-tTGhV -f: -C: -o:", "-t -T -G -V"),
     ("haproxy", "-cvVq -f: -C: -L:", "-c -v"),
-    ("apachectl", "-tSMvVl -f: -D:", "-t -S -M -v -V -l"),
-    ("apache2ctl", "-tSMvVl -f: -D:", "-t -S -M -v -V -l"),
+    ("apachectl apache2ctl", "-tSMvVl -f: -D:", "-t -S -M -v -V -l"),
     ("postqueue", "-pj -c:", "-p -j"),
     ("ssh", "-GVT -F: -p: -l: -Q:", "-G -V -Q"),
     ("ssh-keygen", "-lvBH -f: -E: -F:", "-l -B -F"),
     ("ssh-add", "-lL", "-l -L"),
-    ("python3", "-V --version", "-V --version"),
-    ("python", "-V --version", "-V --version"),
-    ("perl", "-v --version", "-v --version"),
-    ("node", "-v --version", "-v --version"),
+    ("python3 python", "-V --version", "-V --version"),
+    ("perl node ruby", "-v --version", "-v --version"),
     ("php", "-vmi --version", "-v -m -i"),
-    ("ruby", "-v --version", "-v --version"),
     ("bash", "--version", "--version"),
     (
         "gzip",
@@ -123,7 +119,7 @@ const MODES: &[(&str, &str, &str)] = &[
 
 /// Judges a program that changes something unless an option makes it read-only.
 pub fn modes(name: &str, words: &[&str]) -> Verdict {
-    let Some((_, spec, reading)) = MODES.iter().find(|(known, ..)| *known == name) else {
+    let Some((_, spec, reading)) = MODES.iter().find(|(names, ..)| has(names, name)) else {
         return Err(Reason::unknown(format!("`{name}` is not known to be read-only")));
     };
     let shown = [&[name], &words[..words.len().min(2)]].concat().join(" ");
