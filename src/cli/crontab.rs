@@ -61,10 +61,8 @@ pub fn text(run: &Arc<Run>, user: &str) -> Result<(String, Vec<String>)> {
         match lacking(rule) {
             Ok(lacks) => {
                 let lacks = lacks.map_or_else(String::new, |what| format!(" (cron has no {what})"));
-                let timeout =
-                    rule.timeout.map_or_else(String::new, |limit| format!(" --timeout={}s", limit.as_secs_f64()));
                 // In a crontab, `%` means a newline.
-                let line = format!("{command}{timeout} {}", quoted(rule.words())).replace('%', "\\%");
+                let line = format!("{command} {}", quoted(rule.words())).replace('%', "\\%");
                 let when = when(&rule.when).unwrap_or_default();
                 let _ = writeln!(text, "# {}{lacks}\n{when:width$}  {user}  {line}", rule.when);
             }

@@ -371,9 +371,7 @@ fn unit_name(rule: &Rule, units: &[Unit]) -> String {
 
 /// Returns the command line that runs a rule's script.
 fn command(program: &[String], rule: &Rule) -> String {
-    let timeout = rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
-    let words: Vec<String> = std::iter::once("run".to_owned()).chain(timeout).chain(rule.words()).collect();
-    line(program, &words)
+    line(program, &[vec!["run".to_owned()], rule.words()].concat())
 }
 
 /// Quotes the program, a subcommand and its arguments for `ExecStart=`: systemd.service(5), "Command lines".

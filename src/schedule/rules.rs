@@ -234,8 +234,8 @@ impl Rule {
         quoted(std::iter::once(&self.script).chain(&self.args))
     }
 
-    /// Returns the arguments of `moyai run` after its options. A `--` comes before the script if one of its arguments
-    /// could be taken for an option of moyai, such as `-n`.
+    /// Returns the arguments of `moyai run`, with the time limit of the rule. A `--` comes before the script if one of
+    /// its arguments could be taken for an option of moyai, such as `-n`.
     ///
     /// ```
     /// use moyai::run::Place;
@@ -246,7 +246,8 @@ impl Rule {
     /// ```
     pub fn words(&self) -> Vec<String> {
         let end = self.args.iter().any(|arg| arg.starts_with('-')).then(|| "--".to_owned());
-        end.into_iter().chain([self.script.clone()]).chain(self.args.iter().cloned()).collect()
+        let timeout = self.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
+        timeout.into_iter().chain(end).chain([self.script.clone()]).chain(self.args.iter().cloned()).collect()
     }
 
     /// Returns a key that is the same at each reading of the file, whatever line the rule is on.

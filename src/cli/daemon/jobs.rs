@@ -147,9 +147,7 @@ impl Service {
 
 /// Returns the arguments that run a rule's script, or prepare its run.
 pub(super) fn words(subcommand: &str, rule: &Rule) -> Vec<String> {
-    let timeout = rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
-    let words = ["moyai", subcommand].map(str::to_owned).into_iter().chain(timeout);
-    words.chain(rule.words()).collect()
+    [["moyai", subcommand].map(str::to_owned).to_vec(), rule.words()].concat()
 }
 
 /// Follows a script to its end and logs its output.
