@@ -6,6 +6,7 @@ use crate::host::http::{
     charset::{fold, is_shown},
     fetch, later, oauth,
 };
+use crate::host::pool::{Pool, WORKERS};
 use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, Map};
@@ -73,7 +74,7 @@ fn hide(run: &Run, request: &Request) {
 
 impl Call {
     fn new(method: &str) -> Self {
-        Self { options: Options::new(method), reads: false, workers: crate::host::pool::WORKERS }
+        Self { options: Options::new(method), reads: false, workers: WORKERS }
     }
 
     fn request(self, url: &str) -> Ready {
@@ -260,7 +261,7 @@ fn send_all<T>(
         Ok(page)
     };
     let each = |index, page: Result<Page>| each(index, seen(page?, run));
-    context.pool.stream_apart(run, requests, workers, STACK, work, each)
+    Pool.stream_apart(run, requests, workers, STACK, work, each)
 }
 
 fn send_one(context: &Context, request: Ready) -> Result<Map> {

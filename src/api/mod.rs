@@ -32,7 +32,6 @@ pub mod time;
 pub mod values;
 pub mod volumes;
 
-use crate::host::pool::Pool;
 use crate::run::{Error, Place, Result, Run, lock};
 use rhai::plugin::ModuleManifest;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, Map, Module, NativeCallContext, Position, Shared};
@@ -72,8 +71,6 @@ pub struct Inner {
     pub run: Arc<Run>,
     args: OnceLock<Args>,
     ignored: OnceLock<BTreeSet<Place>>,
-    /// Parallel work.
-    pub pool: Pool,
     /// The regular expressions that the script has used.
     pub patterns: text::Patterns,
     /// Shared by the script's requests.
@@ -108,7 +105,6 @@ impl Context {
             run,
             args: OnceLock::new(),
             ignored: OnceLock::new(),
-            pool: Pool,
             patterns: text::Patterns::default(),
             http: crate::host::http::Client::default(),
             registries: crate::host::registry::Registries::default(),

@@ -3,6 +3,7 @@
 use super::http::seen;
 use super::{Context, Fallible, duration};
 use crate::host::http::Page;
+use crate::host::pool::{Pool, WORKERS};
 use crate::host::probe::{self as host, Options, Probe, SCHEMES, condition};
 use crate::run::{Error, Result};
 use regex::Regex;
@@ -95,7 +96,7 @@ fn check_all(context: &Context, checks: Vec<(String, Options)>, workers: usize) 
     let (run, authorities) = (context.run.clone(), context.http.authorities.clone());
     run.reading();
     let tracer = run.clone();
-    let pages = context.pool.map_apart(&run, checks, workers, STACK, move |(url, options): (String, Options)| {
+    let pages = Pool.map_apart(&run, checks, workers, STACK, move |(url, options): (String, Options)| {
         let real = || {
             let address =
                 |text| host::Found { fault: Some(host::Fault { kind: "address", text }), ..Default::default() };
@@ -125,7 +126,7 @@ fn check_list(context: &Context, sites: Array, options: &Map) -> Result<Array> {
     let common = read(what, Options::default(), options)?;
     let checks = sites.into_iter().map(|site| asked(what, site, &common)).collect::<Result<Vec<_>>>()?;
     let workers = options.get("workers").and_then(|workers| workers.as_int().ok());
-    let workers = workers.and_then(|workers| usize::try_from(workers).ok()).unwrap_or(crate::host::pool::WORKERS);
+    let workers = workers.and_then(|workers| usize::try_from(workers).ok()).unwrap_or(WORKERS);
     check_all(context, checks, workers)
 }
 
