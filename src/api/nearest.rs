@@ -38,58 +38,27 @@ const RENAMED: &[(&str, &str)] = &[
     ("lib/stopped", "lib/left-out"),
 ];
 
-/// Libraries of older versions whose functions are in a namespace now.
+/// Namespaces, each with the libraries of older versions whose functions are in it now.
 const MOVED: &[(&str, &str)] = &[
-    ("lib/archive", "volumes"),
-    ("lib/aside", "replacement"),
-    ("lib/backup-record", "backups"),
-    ("lib/chosen", "backups"),
-    ("lib/comes-back", "replacement"),
-    ("lib/data-copies", "replacement"),
-    ("lib/dirs", "volumes"),
-    ("lib/find-backup", "backups"),
-    ("lib/folders", "volumes"),
-    ("lib/kept", "replacement"),
-    ("lib/load-images", "store"),
-    ("lib/lost", "backups"),
-    ("lib/made", "backups"),
-    ("lib/missing-backups", "backups"),
-    ("lib/nested", "volumes"),
-    ("lib/new-volumes", "replacement"),
-    ("lib/notes", "replacement"),
-    ("lib/old-container", "replacement"),
-    ("lib/packed", "volumes"),
-    ("lib/replace", "replacement"),
-    ("lib/safe", "volumes"),
-    ("lib/save-mounts", "volumes"),
-    ("lib/sharing", "docker"),
-    ("lib/swap", "replacement"),
-    ("lib/undo", "replacement"),
-    ("lib/unlisted", "volumes"),
-    ("lib/unlisted-archives", "volumes"),
-    ("lib/again-network", "docker"),
-    ("lib/again-volume", "store"),
-    ("lib/complete", "store"),
-    ("lib/compose", "compose"),
-    ("lib/copied", "store"),
-    ("lib/copy-store", "store"),
-    ("lib/from-store", "store"),
-    ("lib/host-files", "store"),
-    ("lib/manifest", "store"),
-    ("lib/recall", "store"),
-    ("lib/records", "store"),
-    ("lib/recreate-networks", "docker"),
-    ("lib/recreate-volumes", "store"),
-    ("lib/rotate", "store"),
-    ("lib/rotate-store", "store"),
-    ("lib/snapshots", "store"),
-    ("lib/store", "store"),
-    ("lib/store-record", "store"),
-    ("lib/store-run", "store"),
-    ("lib/stored", "store"),
-    ("lib/to-store", "store"),
-    ("lib/volume-plans", "volumes"),
-    ("lib/volumes", "volumes"),
+    (
+        "volumes",
+        "lib/archive lib/dirs lib/folders lib/nested lib/packed lib/safe lib/save-mounts lib/unlisted \
+         lib/unlisted-archives lib/volume-plans lib/volumes",
+    ),
+    (
+        "replacement",
+        "lib/aside lib/comes-back lib/data-copies lib/kept lib/new-volumes lib/notes lib/old-container \
+         lib/replace lib/swap lib/undo",
+    ),
+    ("backups", "lib/backup-record lib/chosen lib/find-backup lib/lost lib/made lib/missing-backups"),
+    (
+        "store",
+        "lib/load-images lib/again-volume lib/complete lib/copied lib/copy-store lib/from-store lib/host-files \
+         lib/manifest lib/recall lib/records lib/recreate-volumes lib/rotate lib/rotate-store lib/snapshots \
+         lib/store lib/store-record lib/store-run lib/stored lib/to-store",
+    ),
+    ("docker", "lib/sharing lib/again-network lib/recreate-networks"),
+    ("compose", "lib/compose"),
 ];
 
 /// Libraries of older versions that a few functions replace.
@@ -115,7 +84,7 @@ pub fn replaced(lib: &str) -> Option<&'static str> {
 
 /// Returns the namespace with the functions of a library of an older version.
 pub fn moved(lib: &str) -> Option<&'static str> {
-    MOVED.iter().find(|(old, _)| *old == lib).map(|(_, space)| *space)
+    MOVED.iter().find(|(_, old)| old.split(' ').any(|old| old == lib)).map(|(space, _)| *space)
 }
 
 /// Returns whether a name is the new one of something that an older version called differently.

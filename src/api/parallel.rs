@@ -1,16 +1,11 @@
 //! Closures in parallel: bash's `xargs -P`.
 
 use super::{Context, Fallible};
-use crate::host::pool::WORKERS;
+use crate::host::pool::{Pool, WORKERS};
 use crate::run::Error;
 use crate::run::bar::Step;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
-
-/// Registers the functions.
-pub fn register(engine: &mut Engine) {
-    engine.register_global_module(exported_module!(parallel).into());
-}
+use rhai::{Array, Dynamic, FnPtr, Map};
 
 /// Calls the closure for each element and returns the results in the elements' order. Every element is processed, and
 /// the errors are reported together, each with its element.
@@ -25,7 +20,7 @@ fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, wo
     let bar = context.run.output.bar.draw(&list.iter().map(step).collect::<Vec<_>>());
     // Shared between threads, a captured list would be locked by one closure while another calls its methods.
     let (work, list) = (apart_closure(work), list.iter().map(apart).collect());
-    let done = context.pool.map(&context.run, list, workers, |element| {
+    let done = Pool.map(&context.run, list, workers, |element| {
         let step = step(&element);
         bar.begin(&step);
         let result = apart_closure(&work).call_within_context::<Dynamic>(call, (apart(&element),));
@@ -111,7 +106,7 @@ pub(super) fn sentence(error: &EvalAltResult) -> String {
 
 /// Parallel work for each element of an array.
 #[export_module]
-mod parallel {
+pub(super) mod parallel {
     /// Calls a closure for each element, up to 32 at once: bash's `xargs -P`. Every element is processed, even if
     /// others fail. On a terminal a bar shows the progress: the `name`s of the elements in work, if they are maps, and
     /// bytes if each has `bytes`. Under `--dry-run` the calls run one after the other. Each call has a copy of the

@@ -53,14 +53,7 @@ impl Output {
             // The forms in which it can appear: in a command line, in JSON, in both, and in an address.
             let json = serde_json::Value::from(secret).to_string();
             for form in [secret, &json[1..json.len() - 1]] {
-                let escaped = |mut text: String, char: char| {
-                    if "\\\"$`".contains(char) {
-                        text.push('\\');
-                    }
-                    text.push(char);
-                    text
-                };
-                secrets.insert(form.chars().fold(String::new(), escaped));
+                secrets.insert(text::escaped(form, "\\\"$`"));
                 secrets.insert(form.replace('\'', r"'\''"));
                 secrets.insert(text::quote(form));
                 secrets.insert(form.to_owned());
