@@ -165,14 +165,15 @@ fn check_knows_what_an_import_exports_without_running_it() {
 }
 
 #[test]
-fn functions_that_moved_to_another_library_are_named() {
+fn functions_of_libraries_that_moved_or_have_another_name_are_named() {
     let world = World::new();
-    let text = "import \"lib/commit\" as commit;\ncommit::row(1);\ncommit::why(1);\ncommit::nothing_like_it(1);";
+    let text = "import \"lib/commit\" as commit;\ncommit::row(1);\ncommit::why(1);\ncommit::tried(1);\ncommit::nothing_like_it(1);";
     let found = errors(&world, text);
     let start = |line: u32, name: &str, help: &str| format!("{line}:9 `commit` has no function `{name}` / {help}");
     assert_eq!(found[0], start(2, "row", "it is in `lib/jobs`"));
     assert_eq!(found[1], start(3, "why", "it needs no import: write `why(...)`"));
-    assert!(found[2].starts_with(&start(4, "nothing_like_it", "it has ")), "{found:?}");
+    assert_eq!(found[2], start(4, "tried", "did you mean `commit::back_up`?"));
+    assert!(found[3].starts_with(&start(5, "nothing_like_it", "it has ")), "{found:?}");
 }
 
 #[test]

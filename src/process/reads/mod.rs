@@ -167,7 +167,7 @@ fn unless(reason: Option<Reason>) -> Verdict {
 
 /// Returns whether a list of words, separated by spaces, contains this one.
 pub fn has(list: &str, word: &str) -> bool {
-    list.split(' ').any(|known| known == word)
+    list.split_whitespace().any(|known| known == word)
 }
 
 fn judge(words: &[&str]) -> Verdict {
