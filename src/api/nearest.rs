@@ -118,3 +118,16 @@ pub fn nearest_function<'a>(name: &str, known: impl Iterator<Item = &'a str>) ->
     let is_old_name = |known: &str| FUNCTIONS.split(' ').any(|pair| pair.split_once('=') == Some((name, known)));
     text::nearest(name, known, is_old_name)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_new_names_of_functions_exist() {
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib")).unwrap();
+        let text: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+        for pair in super::FUNCTIONS.split(' ') {
+            let (_, new) = pair.split_once('=').unwrap();
+            assert!(text.contains(&format!("\nfn {new}(")), "{pair}");
+        }
+    }
+}
