@@ -4,6 +4,7 @@
 use super::closures::{Closure, Method};
 use super::copies::TAKING;
 use super::known::Known;
+use super::listed;
 use super::nothing::CHANGING;
 use super::walk::{OTHER, TAKEN, Walk, chain, taken};
 use rhai::{Expr, Position};
@@ -24,7 +25,7 @@ impl Walk<'_> {
             return;
         };
         let method = call.name.as_str();
-        if !(CHANGING.contains(&method) || TAKING.contains(&method)) || self.functions.contains_key(method) {
+        if !(listed(CHANGING, method) || TAKING.contains(&method)) || self.functions.contains_key(method) {
             return;
         }
         let constant = self.holds(&name.1).is_some_and(|holds| {

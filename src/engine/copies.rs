@@ -2,6 +2,7 @@
 //! the change would be lost silently.
 
 use super::closures::Closure;
+use super::listed;
 use super::nothing::CHANGING;
 use super::walk::{Walk, chain, statements};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
@@ -58,7 +59,7 @@ impl Walk<'_> {
                     let changing = |link: &Expr| match link {
                         Expr::MethodCall(call, _) => {
                             let name = call.name.as_str();
-                            (CHANGING.contains(&name) || TAKING.contains(&name)) && !self.functions.contains_key(name)
+                            (listed(CHANGING, name) || TAKING.contains(&name)) && !self.functions.contains_key(name)
                         }
                         _ => false,
                     };

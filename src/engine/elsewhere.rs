@@ -441,7 +441,7 @@ pub fn instead(word: &str) -> Option<String> {
     match word {
         "set" => Some("a script ends at the first error without it; `moyai run -x` shows each command".to_owned()),
         _ => {
-            let (_, ours) = LINES.iter().find(|(theirs, _)| theirs.split(' ').any(|known| known == word))?;
+            let (_, ours) = LINES.iter().find(|(theirs, _)| super::listed(theirs, word))?;
             Some(written(ours))
         }
     }

@@ -1,5 +1,6 @@
 //! Collects facts about a program, before the walk that checks it.
 
+use super::listed;
 use super::nothing::CHANGING;
 use super::program::Program;
 use super::walk::chain;
@@ -82,7 +83,7 @@ impl Facts {
             Expr::MethodCall(call, _) => {
                 let name = call.name.as_str();
                 GROWING.contains(&name)
-                    || (CHANGING.contains(&name) && !["reverse", "sort", "sort_by", "sort_desc"].contains(&name))
+                    || (listed(CHANGING, name) && !["reverse", "sort", "sort_by", "sort_desc"].contains(&name))
                     || functions.contains(name)
             }
             _ => false,

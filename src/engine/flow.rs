@@ -3,6 +3,7 @@
 
 use super::foreign;
 use super::known::{Known, inner};
+use super::listed;
 use super::nothing::ENDING;
 use super::shapes::Shape;
 use super::slips::statement;
@@ -11,46 +12,8 @@ use crate::run::Report;
 use rhai::{AST, ASTFlags, ASTNode, BinaryExpr, Expr, FnCallExpr, Module, OpAssignment, Position, Stmt};
 
 /// Programs that a shell user often puts in backticks for their output.
-pub(super) const PROGRAMS: &[&str] = &[
-    "awk",
-    "basename",
-    "cat",
-    "curl",
-    "cut",
-    "date",
-    "df",
-    "dig",
-    "dirname",
-    "docker",
-    "du",
-    "find",
-    "free",
-    "git",
-    "grep",
-    "head",
-    "hostname",
-    "id",
-    "ip",
-    "ls",
-    "mktemp",
-    "nproc",
-    "pgrep",
-    "ps",
-    "pwd",
-    "sed",
-    "sort",
-    "ss",
-    "stat",
-    "systemctl",
-    "tail",
-    "tr",
-    "uname",
-    "uptime",
-    "wc",
-    "wget",
-    "which",
-    "whoami",
-];
+pub(super) const PROGRAMS: &str = "awk basename cat curl cut date df dig dirname docker du find free git grep head hostname id ip ls mktemp nproc \
+     pgrep ps pwd sed sort ss stat systemctl tail tr uname uptime wc wget which whoami";
 
 /// Returns the statement's keyword if nothing after it can run.
 fn ends(stmt: &Stmt, own: &dyn Fn(&str) -> bool) -> Option<(String, Position)> {
@@ -343,7 +306,7 @@ impl Walk<'_> {
         let mut words = text.split_whitespace();
         let first = words.next().unwrap_or_default();
         let second = words.next();
-        let program = PROGRAMS.contains(&first)
+        let program = listed(PROGRAMS, first)
             && second.is_none_or(|word| {
                 word.starts_with(['-', '+', '/', '.']) || ["docker", "git", "systemctl", "ip"].contains(&first)
             });

@@ -1,5 +1,6 @@
 //! What the check knows about a value before the script runs.
 
+use super::listed;
 use super::literal::Kind;
 use super::shapes::Shape;
 use super::walk::{Walk, chain};
@@ -94,9 +95,7 @@ pub(super) fn inner(expr: &Expr) -> &Expr {
 }
 
 fn returned(name: &str) -> Known {
-    // Most names are in none of the rows, which is checked without splitting them.
-    let has = |(_, names): &&(Known, &str)| names.contains(name) && names.split_whitespace().any(|known| known == name);
-    RETURNS.iter().find(has).map_or(Known::Nothing, |(known, _)| *known)
+    RETURNS.iter().find(|(_, names)| listed(names, name)).map_or(Known::Nothing, |(known, _)| *known)
 }
 
 /// Returns the variables of a file that change somewhere, and whether they are replaced, so that their first

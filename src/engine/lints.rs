@@ -3,6 +3,7 @@
 
 use super::calls::Space;
 use super::known::Known;
+use super::listed;
 use super::literal::Kind;
 use super::nothing::CHANGING;
 use super::walk::{Walk, chain, start};
@@ -340,7 +341,7 @@ impl Walk<'_> {
                             Stmt::Expr(expr) => chain(expr)
                                 .filter(|(_, links)| {
                                     matches!(links.last(), Some((false, Expr::MethodCall(call, _)))
-                                    if CHANGING.contains(&call.name.as_str()))
+                                    if listed(CHANGING, &call.name))
                                 })
                                 .map(|_| &**expr),
                             _ => None,
@@ -367,7 +368,7 @@ impl Walk<'_> {
 pub(super) fn substituted(text: &str) -> Option<&str> {
     let inner = text[text.find("$(")? + 2..].split(')').next()?;
     let program = inner.split_whitespace().next()?;
-    (super::flow::PROGRAMS.contains(&program) && !inner.contains(['`', '"'])).then_some(inner)
+    (listed(super::flow::PROGRAMS, program) && !inner.contains(['`', '"'])).then_some(inner)
 }
 
 /// Returns the typed parts of a text with values.

@@ -64,6 +64,12 @@ pub fn build(context: &Context) -> Engine {
     bare(engine, context)
 }
 
+/// Returns true if a list of words with spaces between them has this one.
+fn listed(words: &str, word: &str) -> bool {
+    // Most words are in no list, which is checked without splitting it.
+    words.contains(word) && words.split_whitespace().any(|listed| listed == word)
+}
+
 /// Adds Rhai's limits and moyai's syntax to an engine.
 fn bare(mut engine: Engine, context: &Context) -> Engine {
     // The optimiser would fold constants that the checks need, and it panics on `const M = #{}; M.a = 1`.

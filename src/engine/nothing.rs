@@ -2,30 +2,14 @@
 
 use super::closures::Closure;
 use super::known::inner;
+use super::listed;
 use super::walk::{Walk, chain, start, statements};
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Module, Position, Stmt};
 use std::any::TypeId;
 
 /// Rhai's methods that change a value and return nothing.
-pub(super) const CHANGING: &[&str] = &[
-    "append",
-    "chop",
-    "clear",
-    "crop",
-    "dedup",
-    "fill_with",
-    "insert",
-    "make_lower",
-    "make_upper",
-    "mixin",
-    "pad",
-    "push",
-    "reverse",
-    "sort",
-    "sort_by",
-    "sort_desc",
-    "truncate",
-];
+pub(super) const CHANGING: &str = "append chop clear crop dedup fill_with insert make_lower make_upper mixin pad push reverse sort sort_by \
+     sort_desc truncate";
 
 /// Functions that return nothing, and share their name with a function of the interpreter. For all others the
 /// type says so.
@@ -164,7 +148,7 @@ impl Walk<'_> {
         // The result of `splice` is often assigned out of habit, which is harmless.
         !self.is_own(name)
             && name != "splice"
-            && (CHANGING.contains(&name) || self.table.gives_nothing("", name, call.args.len() + 1))
+            && (listed(CHANGING, name) || self.table.gives_nothing("", name, call.args.len() + 1))
     }
 
     /// Returns the name of a function that returns nothing but is used as a value.
@@ -262,7 +246,7 @@ impl Walk<'_> {
         if !self.method_gives_nothing(call) {
             return;
         }
-        if !CHANGING.contains(&name) {
+        if !listed(CHANGING, name) {
             let message = format!("`.{name}(...)` returns nothing, but its value is used here");
             return self.report(at, message, "make it a separate statement");
         }

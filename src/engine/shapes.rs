@@ -40,25 +40,8 @@ const SAME: &[&str] = &["drain", "extract", "filter", "head", "reversed", "skip"
 /// Methods that return an element.
 const ONE: &[&str] = &["find", "first", "get", "last", "pop", "shift"];
 /// Fields of an error of the interpreter, see `EvalAltResult::dump_fields` of rhai.
-const THROWN: &[&str] = &[
-    "actual",
-    "character",
-    "elements",
-    "error",
-    "function",
-    "index",
-    "length",
-    "line",
-    "message",
-    "module",
-    "position",
-    "property",
-    "requested",
-    "source",
-    "type",
-    "value",
-    "variable",
-];
+const THROWN: &str = "actual character elements error function index length line message module position property requested source \
+     type value variable";
 
 impl Shape {
     /// Returns what is known of a value of this shape.
@@ -328,7 +311,7 @@ impl Walk<'_> {
             self.table.types("", &format!("get${name}"), 1).iter().any(|types| types[0] == TypeId::of::<Error>())
         };
         let ours: Vec<&str> = ["message", "help", "err", "code", "kind"].into_iter().filter(is_error).collect();
-        let known = ours.into_iter().chain(THROWN.iter().copied()).chain(self.fields.iter().map(String::as_str));
+        let known = ours.into_iter().chain(THROWN.split(' ')).chain(self.fields.iter().map(String::as_str));
         Some(Shape::map(known.map(|name| (name.to_owned(), Shape::Plain(Known::Nothing))).collect(), false))
     }
 

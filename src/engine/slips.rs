@@ -3,6 +3,7 @@
 
 use super::arguments::takes;
 use super::known::{Known, inner};
+use super::listed;
 use super::literal::Parts;
 use super::shapes::near_name;
 use super::walk::{Walk, chain, start};
@@ -21,17 +22,8 @@ const PURE: &str = "basename contains count count_each cut dirname ends_with exi
                     sub_string sum tail to_array to_chars to_json to_lower to_string to_upper top trim trimmed unique \
                     url_decode url_encode values visible";
 
-/// Arguments that are regular expressions or JSON, where a backslash is intended.
-const EXACT: &[(&str, usize)] = &[
-    ("find", 0),
-    ("find_all", 0),
-    ("grep", 0),
-    ("grep_v", 0),
-    ("matches", 0),
-    ("parse_json", 0),
-    ("regex", 0),
-    ("sub", 0),
-];
+/// Functions whose first argument is a regular expression or JSON, where a backslash is intended.
+const EXACT: &str = "find find_all grep grep_v matches parse_json regex sub";
 
 /// Numeric fields of a time, with their minimum and maximum.
 const RANGES: &[(&str, i64, i64)] =
@@ -45,32 +37,14 @@ const BARE: &[&str] = &["glob", "now", "type_of"];
 /// Methods that start the command only when something reads their lines.
 const LAZY: &[&str] = &["cut", "field", "grep", "grep_v", "head", "lines", "skip", "sub", "tail", "trimmed", "unique"];
 /// Methods that return the kind of value on which they are called.
-const ALIKE: &[&str] = &[
-    "filter",
-    "repeat",
-    "replace",
-    "reversed",
-    "sorted",
-    "sub",
-    "sub_string",
-    "to_float",
-    "to_int",
-    "to_lower",
-    "to_upper",
-    "trim",
-    "trimmed",
-    "unique",
-];
+const ALIKE: &str =
+    "filter repeat replace reversed sorted sub sub_string to_float to_int to_lower to_upper trim trimmed unique";
 
 /// Returns a statement without its `;`.
 pub(super) fn statement(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
     let end = line.match_indices(';').map(|(at, _)| at).find(|at| line[..*at].matches('"').count().is_multiple_of(2));
     line[..end.unwrap_or(line.len())].trim_end_matches(['}', ' '])
-}
-
-fn is_pure(name: &str) -> bool {
-    PURE.split_whitespace().any(|known| known == name)
 }
 
 impl Walk<'_> {
@@ -100,14 +74,14 @@ impl Walk<'_> {
                 let name = call.name.as_str();
                 let converted =
                     ["to_int", "to_float"].contains(&name) && matches!(root, Expr::Variable(..)) && links.len() == 1;
-                if !(is_pure(name) || converted) || self.is_own(name) {
+                if !(listed(PURE, name) || converted) || self.is_own(name) {
                     return;
                 }
                 let help = match root {
                     root if self.is_command(root) && LAZY.contains(&name) => {
                         "nothing reads its lines, so the command never runs: add `.run()`".to_owned()
                     }
-                    Expr::Variable(variable, ..) if links.len() == 1 && ALIKE.contains(&name) => {
+                    Expr::Variable(variable, ..) if links.len() == 1 && listed(ALIKE, name) => {
                         let text = statement(self.source.after(start(expr)));
                         format!("`{0}` does not change: write `{0} = {text};`", variable.1)
                     }
@@ -151,7 +125,7 @@ impl Walk<'_> {
         let space = call.namespace.path.first().map(|space| space.name.as_str());
         let bare = space.is_none() && !self.is_own(name) && BARE.contains(&name);
         // Other functions may be called for their error.
-        if bare || (space == Some("file") && is_pure(name)) {
+        if bare || (space == Some("file") && listed(PURE, name)) {
             let shown = space.map_or_else(|| name.to_owned(), |space| format!("{space}::{name}"));
             self.report(
                 at,
@@ -395,7 +369,7 @@ impl Walk<'_> {
 
     /// Checks an argument in which a backslash is intended.
     pub(super) fn argument(&mut self, call: &FnCallExpr, place: usize, arg: &Expr) {
-        if EXACT.contains(&(call.name.as_str(), place)) {
+        if place == 0 && listed(EXACT, &call.name) {
             self.exact(arg);
         } else {
             self.expr(arg);

@@ -15,24 +15,8 @@ use std::time::Duration;
 /// Name of the configuration script.
 pub const NAME: &str = "config";
 /// Keys of a site that are not options of its request. `lib/page` and `lib/site-errors` read them.
-const SITE: [&str; 16] = [
-    "name",
-    "url",
-    "words",
-    "without",
-    "status",
-    "latency",
-    "has",
-    "cert_days",
-    "conditions",
-    "severity",
-    "tell",
-    "needs",
-    "check",
-    "command",
-    "reports_in",
-    "restarts",
-];
+const SITE: &str = "name url words without status latency has cert_days conditions severity tell needs check command reports_in \
+     restarts";
 /// Time limit: values that take longer to evaluate contain a mistake.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -185,9 +169,8 @@ fn point(config: &Source, ast: &AST, name: &str, at: &str, message: &str) -> Rep
     let below = load::built_in(NAME).unwrap_or_default();
     // For an option of a site, point at the option's name.
     let option = message.split_once("has no option `").and_then(|(_, rest)| rest.split('`').next());
-    let near = option.and_then(|option| {
-        shapes::near_name(option, || SITE.iter().chain(&http::OPTIONS).chain(&probe::OPTIONS).copied())
-    });
+    let near = option
+        .and_then(|option| shapes::near_name(option, || SITE.split(' ').chain(http::OPTIONS).chain(probe::OPTIONS)));
     // For something that does not exist yet, the sentence already contains the next step.
     let help = near
         .map(|near| format!("did you mean `{near}`?"))

@@ -1,5 +1,7 @@
 //! Names in other languages, and what to write instead.
 
+use crate::engine::listed;
+
 /// Names in other languages, and what to write instead.
 const NAMES: &[(&str, &str)] = &[
     ("None null nil NULL undefined Null Nil nullptr", "()"),
@@ -28,7 +30,7 @@ const NAMES: &[(&str, &str)] = &[
 
 /// Returns what to write for a name of another language.
 pub fn name(name: &str) -> Option<String> {
-    let known = NAMES.iter().find(|(names, _)| names.split(' ').any(|known| known == name));
+    let known = NAMES.iter().find(|(names, _)| listed(names, name));
     known.map(|(_, ours)| format!("write `{ours}`"))
 }
 

@@ -3,6 +3,7 @@
 use super::flow::POSITIONAL;
 use super::interpreters::program_text;
 use super::tables::{BUILTINS, DATA, INTERPRETERS, PROGRAMS, SHELLS, SPECIAL, STARTING, STDIN, WRAPPERS, help_for};
+use crate::engine::listed;
 use crate::engine::words::Value;
 
 /// A part of a word.
@@ -40,7 +41,7 @@ pub struct Verdict {
 
 /// Returns true if a variable influences bash or the programs that it starts.
 pub fn is_special(name: &str) -> bool {
-    SPECIAL.contains(&name) || name.starts_with("BASH") || name.starts_with("LD_") || name.starts_with("GIT_SSH")
+    listed(SPECIAL, name) || name.starts_with("BASH") || name.starts_with("LD_") || name.starts_with("GIT_SSH")
 }
 
 /// Returns the text of a word, if it is known before the run.
@@ -153,7 +154,7 @@ fn base(name: &str) -> &str {
 }
 
 fn is_interpreter(name: &str, known: &str) -> bool {
-    known == name || is_versioned(name, known)
+    known.split(' ').any(|known| known == name || is_versioned(name, known))
 }
 
 fn command(verdict: &mut Verdict, name: &str, words: &[Word], depth: usize) {
@@ -165,7 +166,7 @@ fn command(verdict: &mut Verdict, name: &str, words: &[Word], depth: usize) {
     if depth == 0 || depth == BUILTIN {
         builtin(verdict, name, rest, &texts);
     }
-    if PROGRAMS.contains(&name) {
+    if listed(PROGRAMS, name) {
         refuse(verdict, rest, &again, &help);
     }
     if name == "ssh" {
@@ -180,22 +181,22 @@ fn command(verdict: &mut Verdict, name: &str, words: &[Word], depth: usize) {
     if let Some((_, options, letters)) = interpreter {
         program_text(verdict, name, rest, options, letters, &help);
     }
-    for (_, options) in STARTING.iter().filter(|(known, _)| *known == name) {
-        let starts = |text: &str, option: &&str| {
-            text.starts_with(*option)
+    for (_, options) in STARTING.iter().filter(|(known, _)| listed(known, name)) {
+        let starts = |text: &str, option: &str| {
+            text.starts_with(option)
                 || (!text.starts_with("--")
                     && text.starts_with('-')
                     && option.len() == 2
                     && option.starts_with('-')
                     && text.contains(&option[1..]))
         };
-        if rest.iter().filter_map(start).any(|text| options.iter().any(|option| starts(text, option))) {
-            let place = format!("an argument of `{name}` with `{}`", options[0]);
+        if rest.iter().filter_map(start).any(|text| options.split(' ').any(|option| starts(text, option))) {
+            let place = format!("an argument of `{name}` with `{}`", options.split(' ').next().unwrap_or_default());
             refuse(verdict, rest, &place, &help);
         }
     }
     // In `env NAME=value` and similar, the program gets the variable.
-    if WRAPPERS.contains(&name) || depth > 0 {
+    if listed(WRAPPERS, name) || depth > 0 {
         for word in rest {
             if assigned_name(word).is_some_and(|name| is_special(&name)) {
                 let place = "the value of a variable that influences the program";
@@ -203,7 +204,7 @@ fn command(verdict: &mut Verdict, name: &str, words: &[Word], depth: usize) {
             }
         }
     }
-    if matches!(name, "command" | "builtin") || !DATA.contains(&name) {
+    if matches!(name, "command" | "builtin") || !listed(DATA, name) {
         wrapped(verdict, rest, &texts, name, depth);
     }
 }
@@ -216,11 +217,11 @@ fn builtin(verdict: &mut Verdict, name: &str, rest: &[Word], texts: &[Option<Str
     let again = format!("an argument of `{name}`, which evaluates it");
     let help = help_for(name);
     let any = |wanted: &dyn Fn(&str) -> bool| texts.iter().flatten().any(|text| wanted(text));
-    if BUILTINS.contains(&name) {
+    if listed(BUILTINS, name) {
         refuse(verdict, rest, &again, &help);
     }
     // Names and subscripts in the text itself are evaluated too.
-    let named = BUILTINS.contains(&name) || matches!(name, "[" | "export" | "local" | "read" | "readonly" | "test");
+    let named = listed(BUILTINS, name) || matches!(name, "[" | "export" | "local" | "read" | "readonly" | "test");
     let named = named || (name == "printf" && texts.first().is_some_and(|text| text.as_deref() == Some("-v")));
     for text in texts.iter().flatten().filter(|text| name == "let" || (named && text.contains('['))) {
         verdict.evaluated.push((text.clone(), again.clone()));
@@ -346,7 +347,7 @@ fn shell(verdict: &mut Verdict, name: &str, rest: &[Word], texts: &[Option<Strin
         })
     };
     let at = texts.iter().position(code);
-    if SHELLS.contains(&name)
+    if listed(SHELLS, name)
         && let Some(at) = at
     {
         let place = format!("after `{name} -c`, which evaluates it");
@@ -362,8 +363,8 @@ fn shell(verdict: &mut Verdict, name: &str, rest: &[Word], texts: &[Option<Strin
         Some(text) => !text.starts_with('-') && !text.starts_with("/dev/") && !text.starts_with("/proc/"),
         None => true,
     };
-    verdict.runs_input |= STDIN.contains(&name)
-        || (SHELLS.contains(&name)
+    verdict.runs_input |= listed(STDIN, name)
+        || (listed(SHELLS, name)
             && at.is_none()
             && (!texts.iter().any(file)
                 || texts.iter().any(|text| {
@@ -373,26 +374,26 @@ fn shell(verdict: &mut Verdict, name: &str, rest: &[Word], texts: &[Option<Strin
         || (interpreter
             && !["awk", "gawk", "mawk", "original-awk", "sed", "jq", "bc"].contains(&name)
             && !texts.iter().any(file))
-        || (matches!(name, "xargs" | "parallel") && texts.iter().flatten().any(|text| SHELLS.contains(&base(text))));
+        || (matches!(name, "xargs" | "parallel") && texts.iter().flatten().any(|text| listed(SHELLS, base(text))));
 }
 
 /// Finds the command that a wrapper starts, which may be any of its words.
 fn wrapped(verdict: &mut Verdict, rest: &[Word], texts: &[Option<String>], name: &str, depth: usize) {
     let builtins = matches!(name, "command" | "builtin");
-    let wraps = WRAPPERS.contains(&name);
+    let wraps = listed(WRAPPERS, name);
     let runs = |text: &str, at: usize| {
         let name = base(text);
         let after = || texts[at + 1..].iter().flatten();
-        if SHELLS.contains(&name) || STDIN.contains(&name) {
+        if listed(SHELLS, name) || listed(STDIN, name) {
             return true;
         }
         if let Some((_, options, _)) = INTERPRETERS.iter().find(|(known, ..)| is_interpreter(name, known)) {
-            return wraps || after().any(|text| options.iter().any(|option| text.starts_with(option)));
+            return wraps || after().any(|text| options.split_whitespace().any(|option| text.starts_with(option)));
         }
         wraps
-            && (PROGRAMS.contains(&name)
+            && (listed(PROGRAMS, name)
                 || matches!(name, "env" | "ssh")
-                || STARTING.iter().any(|(known, _)| *known == name))
+                || STARTING.iter().any(|(known, _)| listed(known, name)))
     };
     for (at, text) in texts.iter().enumerate() {
         let Some(text) = text else { continue };
