@@ -3,6 +3,7 @@
 
 use super::elsewhere;
 use super::known::{Known, inner};
+use super::listed;
 use super::shapes::{Shape, near_name};
 use super::walk::{Walk, start};
 use crate::api::command::Command;
@@ -17,34 +18,17 @@ use std::collections::BTreeSet;
 /// Functions that the interpreter implements specially, and that take values of every kind.
 const ANY: &[&str] = &["call", "contains", "curry", "debug", "print", "to_debug", "to_string", "type_of"];
 
-/// Functions and methods that only check their arguments. The check calls them with the script's constants. A
-/// method is followed by the sample value that it is called on.
+/// Functions and methods that only check their arguments. The check calls them with the script's constants.
+/// Methods are followed by the kind of sample value that they are called on.
 const TRIED: &[(&str, &str)] = &[
-    ("base64_decode", ""),
-    ("file::join", ""),
-    ("message::cut", ""),
-    ("message::length", ""),
-    ("message::split", ""),
-    ("nginx::quote", ""),
-    ("nginx::server_name", ""),
-    ("parse_json", ""),
-    ("parse_size", ""),
-    ("regex", ""),
-    ("url_decode", ""),
-    ("cut", "text"),
-    ("find", "text"),
-    ("find_all", "text"),
-    ("format", "value"),
-    ("grep", "list"),
-    ("grep_v", "list"),
-    ("head", "list"),
-    ("matches", "text"),
-    ("repeat", "text"),
-    ("skip", "list"),
-    ("sub", "text"),
-    ("tail", "list"),
-    ("to_float", "value"),
-    ("to_int", "value"),
+    (
+        "base64_decode file::join message::cut message::length message::split nginx::quote \
+         nginx::server_name parse_json parse_size regex url_decode",
+        "",
+    ),
+    ("grep grep_v head skip tail", "list"),
+    ("cut find find_all matches repeat sub", "text"),
+    ("format to_float to_int", "value"),
 ];
 
 /// Returns true if a parameter of this type accepts a value of this kind.
@@ -358,7 +342,8 @@ impl Walk<'_> {
         call: &FnCallExpr,
         receiver: Option<(Known, Option<&Expr>)>,
     ) -> Option<(Position, Error)> {
-        let (_, way) = TRIED.iter().find(|(name, way)| *name == function && way.is_empty() == receiver.is_none())?;
+        let (_, way) =
+            TRIED.iter().find(|(names, way)| listed(names, function) && way.is_empty() == receiver.is_none())?;
         let constant = |arg: &Expr| match arg {
             Expr::Variable(..) => self.constant_text(arg).map(|text| text.to_owned().into()),
             arg => arg.get_literal_value(None),

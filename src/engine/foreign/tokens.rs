@@ -1,5 +1,7 @@
 //! Splits a line into tokens, and replaces tokens of other languages.
 
+use crate::engine::listed;
+
 /// The sort of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
@@ -82,19 +84,12 @@ fn closed(text: &str, quote: char) -> usize {
 /// Words and symbols of other languages with the same meaning as one of Rhai.
 const OURS: &[(&str, &str)] = &[
     ("===", "=="),
-    ("!==", "!="),
-    ("<>", "!="),
+    ("!== <>", "!="),
     ("and", "&&"),
     ("or", "||"),
-    ("None", "()"),
-    ("null", "()"),
-    ("nil", "()"),
-    ("NULL", "()"),
-    ("undefined", "()"),
-    ("True", "true"),
-    ("TRUE", "true"),
-    ("False", "false"),
-    ("FALSE", "false"),
+    ("None null nil NULL undefined", "()"),
+    ("True TRUE", "true"),
+    ("False FALSE", "false"),
     ("^^", "**"),
 ];
 const COMPARING: &[(&str, &str)] =
@@ -103,12 +98,8 @@ const COMPARING: &[(&str, &str)] =
 const TESTS: &[(&str, &str)] = &[
     ("f", "file::is_file(@)"),
     ("d", "file::is_dir(@)"),
-    ("e", "file::exists(@)"),
-    ("r", "file::exists(@)"),
-    ("w", "file::exists(@)"),
-    ("x", "file::exists(@)"),
+    ("e r w x L", "file::exists(@)"),
     ("s", "file::size(@) > 0"),
-    ("L", "file::exists(@)"),
     ("z", "@ == \"\""),
     ("n", "@ != \"\""),
 ];
@@ -256,7 +247,7 @@ pub(super) fn test(line: &str, tokens: &[Token<'_>]) -> String {
             if inner.contains(' ') { format!("!({inner})") } else { format!("!{inner}") }
         }
         [dash, letter, rest @ ..] if dash.text == "-" && letter.at == dash.end() && !rest.is_empty() => {
-            let known = TESTS.iter().find(|(name, _)| *name == letter.text);
+            let known = TESTS.iter().find(|(names, _)| listed(names, letter.text));
             known.map_or("file::exists(@)", |(_, form)| form).replace('@', &operand(line, rest))
         }
         _ => {
@@ -324,7 +315,7 @@ pub(super) fn ours(line: &str, tokens: &[Token<'_>]) -> String {
             let tail = if tail.starts_with('"') { tail.to_owned() } else { format!("\"{tail}\"") };
             return format!("{}.matches({tail})", made.trim_end());
         } else {
-            let known = OURS.iter().find(|(theirs, _)| *theirs == token.text);
+            let known = OURS.iter().find(|(theirs, _)| listed(theirs, token.text));
             (known.map_or(token.text, |(_, ours)| ours).to_owned(), 1)
         };
         made.push_str(&text);
