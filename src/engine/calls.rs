@@ -108,12 +108,12 @@ impl Walk<'_> {
     }
 
     /// Returns the replacement for `console.log(...)`, `os.environ["HOME"]`, `os.path.exists(...)`.
-    pub(super) fn foreign(&self, root: &str, links: &[(bool, &Expr)]) -> Option<String> {
+    pub(super) fn foreign(&self, root: &str, links: &[&Expr]) -> Option<String> {
         let mut names: Vec<&str> = Vec::new();
         for link in links {
             match link {
-                (false, Expr::Property(property, _)) => names.push(&property.2),
-                (false, Expr::MethodCall(call, _)) => {
+                Expr::Property(property, _) => names.push(&property.2),
+                Expr::MethodCall(call, _) => {
                     names.push(&call.name);
                     break;
                 }
@@ -461,8 +461,7 @@ impl Walk<'_> {
 
     /// Returns the line of a function of this file that never uses `this`: called as a method, it ignores the value.
     fn without_this(&self, name: &str, count: usize) -> Option<usize> {
-        let ast = self.program.files[self.file].ast.as_ref()?;
-        let def = ast.shared_lib().get_script_fn(name, count)?;
+        let def = self.definition(name, count)?;
         let mut uses = false;
         AST::new(statements(def), Module::new()).walk(&mut |path| {
             uses |= matches!(path.last(), Some(ASTNode::Expr(Expr::ThisPtr(_))));

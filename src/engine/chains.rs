@@ -11,8 +11,8 @@ use rhai::{Expr, Position};
 
 impl Walk<'_> {
     /// Checks only the arguments in a chain on an unknown variable, which is reported already.
-    pub(super) fn of_nothing(&mut self, links: &[(bool, &Expr)]) {
-        for (_, link) in links {
+    pub(super) fn of_nothing(&mut self, links: &[&Expr]) {
+        for link in links {
             if let Expr::MethodCall(call, _) = link {
                 call.args.iter().for_each(|arg| self.expr(arg));
             }
@@ -20,8 +20,8 @@ impl Walk<'_> {
     }
 
     /// Reports a method that changes a constant.
-    pub(super) fn changed_constant(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
-        let (Expr::Variable(name, _, at), Some((false, Expr::MethodCall(call, _)))) = (root, links.first()) else {
+    pub(super) fn changed_constant(&mut self, root: &Expr, links: &[&Expr]) {
+        let (Expr::Variable(name, _, at), Some(Expr::MethodCall(call, _))) = (root, links.first()) else {
             return;
         };
         let method = call.name.as_str();
@@ -69,10 +69,10 @@ impl Walk<'_> {
 
     /// Reports `found.keys().map(|key| found[key])`. The interpreter locks `found` during the chain, and a
     /// closure in it that captures `found` would end the run.
-    pub(super) fn held(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
+    pub(super) fn held(&mut self, root: &Expr, links: &[&Expr]) {
         let Expr::Variable(name, _, at) = root else { return };
         let calls =
-            links.iter().filter_map(|(_, link)| if let Expr::MethodCall(call, _) = link { Some(call) } else { None });
+            links.iter().filter_map(|link| if let Expr::MethodCall(call, _) = link { Some(call) } else { None });
         let takes = |arg: &Expr| Closure::of(arg).is_some_and(|closure| closure.taken.contains(&name.1.as_str()));
         let mut calls = calls.filter(|call| Method::of(&call.name).is_some());
         let Some(call) = calls.find(|call| call.args.iter().any(takes)) else { return };

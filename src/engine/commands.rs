@@ -15,7 +15,7 @@ const READING: &[&str] = &["read", "lines", "json", "json_lines", "ok", "code", 
 pub(super) const SHAPING: &[&str] =
     &["stdin", "env", "dir", "timeout", "retry", "accept", "both", "interactive", "daemon", "quiet", "reads"];
 /// Methods that run a command.
-const ACTING: &[&str] = &["run", "try_run", "start", "to_file", "append_to"];
+pub(super) const ACTING: &[&str] = &["run", "try_run", "start", "to_file", "append_to"];
 
 /// Returns true for a command in a container.
 pub(super) fn is_exec(call: &FnCallExpr) -> bool {
@@ -45,24 +45,20 @@ impl Walk<'_> {
             Expr::Variable(name, _, _) if name.2.is_empty() => {
                 self.holds(&name.1).is_some_and(|holds| holds.known == Known::Command)
             }
-            Expr::Dot(..) => chain(expr).is_some_and(|(root, links)| {
-                self.is_command(root)
-                    && links.iter().all(|(index, link)| match link {
-                        Expr::MethodCall(call, _) => !index && SHAPING.contains(&call.name.as_str()),
-                        _ => false,
-                    })
-            }),
+            Expr::Dot(..) => {
+                chain(expr).is_some_and(|(root, links)| self.is_command(root) && self.shapes_command(&links))
+            }
             _ => false,
         }
     }
 
     /// Checks a command's methods: reading a changing command is an error.
-    pub(super) fn links(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
+    pub(super) fn links(&mut self, root: &Expr, links: &[&Expr]) {
         let mut command = self.is_command(root);
-        for (place, (index, link)) in links.iter().enumerate() {
+        for (place, link) in links.iter().enumerate() {
             let shape = self.shape_after(root, &links[..place]);
             match link {
-                Expr::MethodCall(call, at) if !index => {
+                Expr::MethodCall(call, at) => {
                     let receiver = self.maybe_after(root, &links[..place]);
                     let value = Some(root).filter(|_| place == 0);
                     self.method(call, *at, receiver, shape.as_ref(), value);
@@ -78,7 +74,7 @@ impl Walk<'_> {
                     // Trust the script's `.reads()`.
                     command &= SHAPING.contains(&call.name.as_str()) && call.name != "reads";
                 }
-                Expr::Property(property, at) if !index => {
+                Expr::Property(property, at) => {
                     let receiver = self.known_after(root, &links[..place]);
                     match shape {
                         Some(Shape::Map(_) | Shape::List(_)) => self.lacks(shape.as_ref(), &property.2, *at),
@@ -101,7 +97,7 @@ impl Walk<'_> {
     pub(super) fn pipe(&mut self, call: &FnCallExpr) {
         let [left, right] = &call.args[..] else { return };
         let Some((root, links)) = chain(right).filter(|_| self.is_command(left)) else { return };
-        let Some((false, Expr::MethodCall(last, at))) = links.last() else { return };
+        let Some(Expr::MethodCall(last, at)) = links.last() else { return };
         let name = last.name.as_str();
         if self.is_command(root) && (READING.contains(&name) || ACTING.contains(&name)) {
             let message = format!("`.{name}()` belongs only to the right command, not to the pipe");

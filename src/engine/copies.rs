@@ -32,9 +32,8 @@ impl Walk<'_> {
 
     /// Finds where a closure, or one inside it, changes one of these variables.
     fn changes(&self, function: &str, names: &[String], found: &mut Vec<(String, Position)>) {
-        let ast = self.program.files[self.file].ast.as_ref();
         let count = self.closures.get(function).copied().unwrap_or_default();
-        let Some(def) = ast.and_then(|ast| ast.shared_lib().get_script_fn(function, count)) else { return };
+        let Some(def) = self.definition(function, count) else { return };
         let body = AST::new(statements(def), Module::new());
         let mut names = names.to_vec();
         body.walk(&mut |path| {
@@ -64,8 +63,8 @@ impl Walk<'_> {
                         _ => false,
                     };
                     // The result of a method is another value.
-                    let first = links.iter().find(|(_, link)| matches!(link, Expr::MethodCall(..)));
-                    if first.is_some_and(|(_, link)| changing(link)) {
+                    let first = links.iter().find(|link| matches!(link, Expr::MethodCall(..)));
+                    if first.is_some_and(|link| changing(link)) {
                         found.extend(of(expr));
                     }
                     if let Some(closure) = Closure::of(expr) {

@@ -64,7 +64,7 @@ impl Facts {
     fn assigns(&mut self, to: &Expr) {
         let root = match chain(to) {
             Some((root, links)) => {
-                self.fields.extend(links.iter().filter_map(|(_, link)| match link {
+                self.fields.extend(links.iter().filter_map(|link| match link {
                     Expr::Property(property, _) => Some(property.2.to_string()),
                     Expr::StringConstant(text, _) => Some(text.to_string()),
                     _ => None,
@@ -79,7 +79,7 @@ impl Facts {
     /// Handles a method chain, in which a method may change its root.
     fn grows(&mut self, expr: &Expr, functions: &BTreeSet<&str>) {
         let Some((root, links)) = chain(expr) else { return };
-        let grows = links.iter().any(|(_, link)| match link {
+        let grows = links.iter().any(|link| match link {
             Expr::MethodCall(call, _) => {
                 let name = call.name.as_str();
                 GROWING.contains(&name)

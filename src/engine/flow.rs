@@ -1,13 +1,14 @@
 //! Checks statements: shell lines that are also expressions, members of other languages' objects, and
 //! statements that never run.
 
+use super::commands::ACTING;
 use super::foreign;
 use super::known::{Known, inner};
 use super::listed;
 use super::nothing::ENDING;
 use super::shapes::Shape;
 use super::slips::statement;
-use super::walk::{Walk, chain, start};
+use super::walk::{Walk, chain, last_call, start};
 use crate::run::Report;
 use rhai::{AST, ASTFlags, ASTNode, BinaryExpr, Expr, FnCallExpr, Module, OpAssignment, Position, Stmt};
 
@@ -62,32 +63,29 @@ impl Walk<'_> {
     /// Reports a shell line such as `rm -rf /tmp/x`, which is also an expression. If its first word is
     /// unknown, one report replaces all others.
     pub(super) fn shell_line(&mut self, expr: &Expr, wrong: usize) {
-        let at = start(expr);
-        let (line, column) = self.source.place(at);
-        let begins = |report: &Report| (report.place.line, report.place.column) == (line, column);
-        if !self.reports[wrong..].iter().any(begins) || matches!(expr, Expr::Variable(..)) {
-            return;
-        }
-        let text = self.source.line(line).to_owned();
-        let byte = text.char_indices().nth(column.saturating_sub(1)).map_or(0, |(byte, _)| byte);
-        if let Some((message, help)) = foreign::run_test(&text, byte) {
-            self.reports.truncate(wrong);
-            self.report(at, message, help);
-        } else if let Some(help) = foreign::run_line(&text, byte) {
-            self.reports.truncate(wrong);
-            self.report(at, "this is a shell command", help);
+        let place = self.source.place(start(expr));
+        let begins = |report: &Report| (report.place.line, report.place.column) == place;
+        if self.reports[wrong..].iter().any(begins) && !matches!(expr, Expr::Variable(..)) {
+            self.shell(expr, wrong, |text, at| {
+                foreign::run_test(text, at)
+                    .or_else(|| Some(("this is a shell command".to_owned(), foreign::run_line(text, at)?)))
+            });
         }
     }
 
     /// Reports `if -d /tmp {`, which is also a condition. If something in it is unknown, it is a shell test.
     pub(super) fn shell_test(&mut self, expr: &Expr, wrong: usize) {
-        if self.reports.len() == wrong {
-            return;
+        if self.reports.len() > wrong {
+            self.shell(expr, wrong, foreign::run_test);
         }
+    }
+
+    /// Replaces the reports after the first `wrong` ones, if the line from an expression on has an explanation.
+    fn shell(&mut self, expr: &Expr, wrong: usize, explain: impl Fn(&str, usize) -> Option<(String, String)>) {
         let (line, column) = self.source.place(start(expr));
-        let text = self.source.line(line).to_owned();
+        let text = self.source.line(line);
         let byte = text.char_indices().nth(column.saturating_sub(1)).map_or(0, |(byte, _)| byte);
-        if let Some((message, help)) = foreign::run_test(&text, byte) {
+        if let Some((message, help)) = explain(text, byte) {
             self.reports.truncate(wrong);
             self.report(start(expr), message, help);
         }
@@ -124,11 +122,9 @@ impl Walk<'_> {
             Expr::Array(..) | Expr::Map(..) => {
                 ("this value".to_owned(), "write `let x = ...;` to keep it, or remove it".to_owned())
             }
-            Expr::Dot(..) | Expr::Index(..) => match chain(expr).and_then(|(_, links)| links.last().copied()) {
-                Some((false, Expr::Property(..)) | (true, _)) => {
-                    ("this value".to_owned(), "write `print(...);` to show it, or remove it".to_owned())
-                }
-                _ => return,
+            Expr::Dot(..) | Expr::Index(..) => match last_call(expr) {
+                None => ("this value".to_owned(), "write `print(...);` to show it, or remove it".to_owned()),
+                Some(_) => return,
             },
             _ => return,
         };
@@ -261,11 +257,9 @@ impl Walk<'_> {
         };
         let [left, right] = &list[..] else { return false };
         let done = |expr: &Expr| {
-            let ran = chain(expr).is_some_and(|(root, links)| {
-                self.is_command(root)
-                    && matches!(links.last(), Some((false, Expr::MethodCall(call, _))) if ["run", "try_run", "to_file", "append_to", "start"].contains(&call.name.as_str()))
-            });
-            ran || self.gives_no_value(expr).is_some()
+            let command = chain(expr).is_some_and(|(root, _)| self.is_command(root));
+            let acts = |(call, _): (&FnCallExpr, _)| ACTING.contains(&call.name.as_str());
+            command && last_call(expr).is_some_and(acts) || self.gives_no_value(expr).is_some()
         };
         let (first, second) = (done(left), done(right));
         if !(first || second) {

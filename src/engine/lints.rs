@@ -6,7 +6,7 @@ use super::known::Known;
 use super::listed;
 use super::literal::Kind;
 use super::nothing::CHANGING;
-use super::walk::{Walk, chain, start};
+use super::walk::{Walk, chain, last_call, start};
 use crate::api::text::{ONE_TEXT, PARTS};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
 
@@ -18,13 +18,10 @@ impl Walk<'_> {
             Expr::Custom(custom, _) if Kind::of(&custom.tokens[0]) == Some(Kind::Read) => "`$(...)` is text",
             expr if self.is_command(expr) => "this is a command that was not run",
             Expr::Dot(..) if chain(expr).is_some_and(|(root, _)| self.is_command(root)) => {
-                match chain(expr).and_then(|(_, links)| links.last().copied()) {
-                    Some((false, Expr::MethodCall(call, _))) => match call.name.as_str() {
-                        "run" | "try_run" | "output" => "this returns `#{out, err, code, ok}`",
-                        "read" => "`.read()` returns text",
-                        "code" => "`.code()` returns a number",
-                        _ => return,
-                    },
+                match last_call(expr).map(|(call, _)| call.name.as_str()) {
+                    Some("run" | "try_run" | "output") => "this returns `#{out, err, code, ok}`",
+                    Some("read") => "`.read()` returns text",
+                    Some("code") => "`.code()` returns a number",
                     _ => return,
                 }
             }
@@ -103,17 +100,13 @@ impl Walk<'_> {
                 };
                 let single = |known: Known| known.is_text() || known.is_number() || known == Known::Truth;
                 if (left == Known::Command && single(right)) || (right == Known::Command && single(left)) {
-                    let (message, help) = match name {
-                        ">" | "<" if left.is_text() || right.is_text() => (
-                            "this compares a command that was not run",
-                            "for a redirection write `.to_file(path)` or `.stdin(text)` after the command",
-                        ),
-                        _ => (
-                            "this compares a command that was not run",
-                            "use `.ok()` for success, `.code()` for its status, or `.read()` for its output",
-                        ),
+                    let help = match name {
+                        ">" | "<" if left.is_text() || right.is_text() => {
+                            "for a redirection write `.to_file(path)` or `.stdin(text)` after the command"
+                        }
+                        _ => "use `.ok()` for success, `.code()` for its status, or `.read()` for its output",
                     };
-                    return self.report(start(one), message, help);
+                    return self.report(start(one), "this compares a command that was not run", help);
                 }
                 if [left, right].contains(&Known::Map) && (left.is_number() || right.is_number()) {
                     let help =
@@ -170,7 +163,7 @@ impl Walk<'_> {
             return format!("a file's mode is text with four digits: `\"{digits:0>4}\"`");
         }
         let weekday = chain(text).is_some_and(
-            |(_, links)| matches!(links.last(), Some((false, Expr::Property(property, _))) if property.2 == "weekday"),
+            |(_, links)| matches!(links.last(), Some(Expr::Property(property, _)) if property.2 == "weekday"),
         );
         if weekday {
             return "it is the English name of the day: `\"Monday\"`".to_owned();
@@ -259,9 +252,7 @@ impl Walk<'_> {
             Expr::StringConstant(..) if matches!(quote, Some('"' | '`')) => std::slice::from_ref(text),
             _ => return,
         };
-        let texts =
-            parts.iter().filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text) } else { None });
-        let found = texts.flat_map(|text| dollars(text)).find_map(|(shown, name)| {
+        let found = texts_of(parts).flat_map(dollars).find_map(|(shown, name)| {
             let instead = match name {
                 "@" | "*" => "args.join(\" \")".to_owned(),
                 "#" => "args.len()".to_owned(),
@@ -276,7 +267,7 @@ impl Walk<'_> {
             };
             Some((shown.to_owned(), instead))
         });
-        if let Some(inner) = texts_of(parts).find_map(|text| substituted(text)) {
+        if let Some(inner) = texts_of(parts).find_map(substituted) {
             let message = format!("`$({inner})` is not filled in");
             return self.report(at, message, format!("write `${{$(`{inner}`)}}` in backticks"));
         }
@@ -338,12 +329,9 @@ impl Walk<'_> {
                     Some(ASTNode::Stmt(stmt)) => {
                         let target = match stmt {
                             Stmt::Assignment(assignment) => Some(&assignment.1.lhs),
-                            Stmt::Expr(expr) => chain(expr)
-                                .filter(|(_, links)| {
-                                    matches!(links.last(), Some((false, Expr::MethodCall(call, _)))
-                                    if listed(CHANGING, &call.name))
-                                })
-                                .map(|_| &**expr),
+                            Stmt::Expr(expr) => {
+                                last_call(expr).filter(|(call, _)| listed(CHANGING, &call.name)).map(|_| &**expr)
+                            }
                             _ => None,
                         };
                         let root = target.map(|target| chain(target).map_or(target, |(root, _)| root));
@@ -372,7 +360,7 @@ pub(super) fn substituted(text: &str) -> Option<&str> {
 }
 
 /// Returns the typed parts of a text with values.
-fn texts_of(parts: &[Expr]) -> impl Iterator<Item = &str> {
+pub(super) fn texts_of(parts: &[Expr]) -> impl Iterator<Item = &str> {
     parts.iter().filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text.as_str()) } else { None })
 }
 

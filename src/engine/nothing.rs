@@ -3,7 +3,7 @@
 use super::closures::Closure;
 use super::known::inner;
 use super::listed;
-use super::walk::{Walk, chain, start, statements};
+use super::walk::{Walk, last_call, start, statements};
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Module, Position, Stmt};
 use std::any::TypeId;
 
@@ -86,7 +86,6 @@ impl Walk<'_> {
                     _ => Gives::Nothing,
                 }
             }
-            Stmt::Return(_, flags, _) if flags.contains(ASTFlags::BREAK) => Gives::Ends,
             // `function_gives` handles `return`.
             Stmt::Return(..) | Stmt::BreakLoop(..) => Gives::Ends,
             _ => Gives::Nothing,
@@ -97,10 +96,7 @@ impl Walk<'_> {
         match expr {
             Expr::Stmt(block) => self.block_gives(block.statements(), depth),
             Expr::FnCall(call, _) => self.call_gives(call, depth),
-            Expr::Dot(..) => match chain(expr).and_then(|(_, links)| links.last().copied()) {
-                Some((false, Expr::MethodCall(call, _))) if self.method_gives_nothing(call) => Gives::Nothing,
-                _ => Gives::Value,
-            },
+            Expr::Dot(..) if last_call(expr).is_some_and(|(call, _)| self.method_gives_nothing(call)) => Gives::Nothing,
             _ => Gives::Value,
         }
     }
@@ -124,10 +120,8 @@ impl Walk<'_> {
         if let Some(known) = self.given.borrow().get(&(name.to_owned(), count)) {
             return *known;
         }
-        let ast = self.program.files[self.file].ast.as_ref();
-        let def = ast.and_then(|ast| ast.shared_lib().get_script_fn(name, count));
         // For functions that call each other nothing is known.
-        let Some(def) = def.filter(|_| depth < 4) else { return Gives::Value };
+        let Some(def) = self.definition(name, count).filter(|_| depth < 4) else { return Gives::Value };
         let statements = statements(def);
         let mut gives = self.block_gives(&statements, depth + 1);
         AST::new(statements, Module::new()).walk(&mut |path| {
@@ -183,9 +177,8 @@ impl Walk<'_> {
             };
             return self.report(start(expr), message, help);
         }
-        let Some((_, links)) = chain(expr) else { return };
-        if let Some((false, Expr::MethodCall(call, at))) = links.last() {
-            self.gives_nothing(call, *at);
+        if let Some((call, at)) = last_call(expr) {
+            self.gives_nothing(call, at);
             if call.name == "map" {
                 self.closure_gives(call);
             }

@@ -2,6 +2,7 @@
 //! anything.
 
 use super::known::inner;
+use super::lints::texts_of;
 use super::walk::Walk;
 use rhai::Expr;
 
@@ -54,10 +55,7 @@ impl Walk<'_> {
             return self.report(at, format!("`{shown}` does not expand `~`, it is part of a name"), help);
         }
         let texts: Vec<String> = match path {
-            Expr::InterpolatedString(parts, _) => parts
-                .iter()
-                .filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text.to_string()) } else { None })
-                .collect(),
+            Expr::InterpolatedString(parts, _) => texts_of(parts).map(str::to_owned).collect(),
             _ => vec![constant.clone().unwrap_or(first)],
         };
         if let Some((variable, name)) = texts.iter().flat_map(|text| super::lints::dollars(text)).find(|(_, name)| {

@@ -226,15 +226,15 @@ impl Walk<'_> {
     }
 
     /// Returns the shape of the result of these links.
-    pub(super) fn shape_after(&self, root: &Expr, links: &[(bool, &Expr)]) -> Option<Shape> {
+    pub(super) fn shape_after(&self, root: &Expr, links: &[&Expr]) -> Option<Shape> {
         let mut shape = self.shape(root);
         for (place, link) in links.iter().enumerate() {
-            shape = self.step(shape.as_ref(), *link).or_else(|| match link {
+            shape = self.step(shape.as_ref(), link).or_else(|| match link {
                 // The result of a command's `.run()`, to which `.keep(...)` adds a field.
-                (false, Expr::MethodCall(call, _)) if self.is_command(root) && self.shapes_command(&links[..place]) => {
+                Expr::MethodCall(call, _) if self.is_command(root) && self.shapes_command(&links[..place]) => {
                     Shape::returned(self.table, "", &call.name, call.args.len() + 1)
                 }
-                (false, Expr::MethodCall(call, _)) => self.parts(call, || self.known_after(root, &links[..place])),
+                Expr::MethodCall(call, _) => self.parts(call, || self.known_after(root, &links[..place])),
                 _ => None,
             });
         }
@@ -259,19 +259,17 @@ impl Walk<'_> {
         }
     }
 
-    pub(super) fn shapes_command(&self, links: &[(bool, &Expr)]) -> bool {
-        links.iter().all(|(index, link)| match link {
-            Expr::MethodCall(call, _) => !index && super::commands::SHAPING.contains(&call.name.as_str()),
-            _ => false,
-        })
+    pub(super) fn shapes_command(&self, links: &[&Expr]) -> bool {
+        let shapes = |call: &FnCallExpr| super::commands::SHAPING.contains(&call.name.as_str());
+        links.iter().all(|link| matches!(link, Expr::MethodCall(call, _) if shapes(call)))
     }
 
     /// Returns the shape of one link's result.
-    pub(super) fn step(&self, shape: Option<&Shape>, (index, link): (bool, &Expr)) -> Option<Shape> {
+    pub(super) fn step(&self, shape: Option<&Shape>, link: &Expr) -> Option<Shape> {
         match link {
-            Expr::Property(property, _) if !index => shape?.field(&property.2),
-            Expr::StringConstant(text, _) if index => shape?.field(text),
-            Expr::MethodCall(call, _) if !index => {
+            Expr::Property(property, _) => shape?.field(&property.2),
+            Expr::StringConstant(text, _) => shape?.field(text),
+            Expr::MethodCall(call, _) => {
                 let name = call.name.as_str();
                 let ours = !self.is_own(name);
                 if ours && ["count_each", "top"].contains(&name) {
@@ -291,7 +289,7 @@ impl Walk<'_> {
                     _ => None,
                 }
             }
-            Expr::IntegerConstant(..) | Expr::Variable(..) if index => shape?.element(),
+            Expr::IntegerConstant(..) | Expr::Variable(..) => shape?.element(),
             _ => None,
         }
     }

@@ -3,10 +3,11 @@
 
 use super::arguments::takes;
 use super::known::{Known, inner};
+use super::lints::texts_of;
 use super::listed;
 use super::literal::Parts;
 use super::shapes::near_name;
-use super::walk::{Walk, chain, start};
+use super::walk::{Walk, chain, last_call, start};
 use super::words::{Piece, Word};
 use crate::api::time::{Time, dated};
 use crate::run::{Error, Place};
@@ -55,8 +56,7 @@ impl Walk<'_> {
 
     /// Records the place of the last method call in a statement.
     pub(super) fn ignored(&mut self, expr: &Expr) {
-        let links = chain(expr).map(|(_, links)| links).unwrap_or_default();
-        if let Some((false, Expr::MethodCall(_, at))) = links.last() {
+        if let Some((_, at)) = last_call(expr) {
             let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
             self.options.ignored.insert(Place { path: self.source.shown.clone(), line, column });
         }
@@ -69,8 +69,7 @@ impl Walk<'_> {
         }
         match expr {
             Expr::Dot(..) => {
-                let Some((root, links)) = chain(expr) else { return };
-                let Some((false, Expr::MethodCall(call, _))) = links.last() else { return };
+                let (Some((root, links)), Some((call, _))) = (chain(expr), last_call(expr)) else { return };
                 let name = call.name.as_str();
                 let converted =
                     ["to_int", "to_float"].contains(&name) && matches!(root, Expr::Variable(..)) && links.len() == 1;
@@ -230,7 +229,7 @@ impl Walk<'_> {
     /// Reports a comparison of a time's field with a value that it never has.
     pub(super) fn never(&mut self, operator: &str, field: &Expr, value: &Expr) {
         let Some((root, links)) = chain(field) else { return };
-        let Some((false, Expr::Property(property, _))) = links.last() else { return };
+        let Some(Expr::Property(property, _)) = links.last() else { return };
         let name = property.2.as_str();
         let known = if links.len() == 1 { self.known(root) } else { self.before_last(field) };
         if known != Known::Time && (known != Known::Nothing || self.fields.contains(name)) {
@@ -248,18 +247,9 @@ impl Walk<'_> {
                 _ => false,
             };
             if never {
-                self.report(
-                    *at,
-                    format!(
-                        "`{name}` is never {}{value}",
-                        if operator.len() == 2 && operator != ">=" && operator != "<=" {
-                            String::new()
-                        } else {
-                            format!("{operator} ")
-                        }
-                    ),
-                    format!("its values are {least} to {most}"),
-                );
+                let shown = if ["==", "!="].contains(&operator) { String::new() } else { format!("{operator} ") };
+                let message = format!("`{name}` is never {shown}{value}");
+                self.report(*at, message, format!("its values are {least} to {most}"));
             }
             return;
         }
@@ -285,9 +275,9 @@ impl Walk<'_> {
     }
 
     /// Returns what is known about the value after these links.
-    pub(super) fn after(&self, links: &[(bool, &Expr)]) -> Known {
+    pub(super) fn after(&self, links: &[&Expr]) -> Known {
         match links.last() {
-            Some((false, Expr::MethodCall(call, _)))
+            Some(Expr::MethodCall(call, _))
                 if ["ago", "plus"].contains(&call.name.as_str()) && !self.is_own(&call.name) =>
             {
                 Known::Time
@@ -332,10 +322,7 @@ impl Walk<'_> {
             Expr::InterpolatedString(parts, _) => &parts[..],
             other => std::slice::from_ref(other),
         };
-        let texts: Vec<&str> = parts
-            .iter()
-            .filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text.as_str()) } else { None })
-            .collect();
+        let texts: Vec<&str> = texts_of(parts).collect();
         let (first, last) =
             (texts.first().map_or("", |text| text.trim_start()), texts.last().map_or("", |text| text.trim_end()));
         let json = (first.starts_with('{') && last.ends_with('}')) || (first.starts_with('[') && last.ends_with(']'));

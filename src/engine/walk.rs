@@ -2,6 +2,7 @@
 
 use super::calls::Space;
 use super::check::Options;
+use super::closures::Closure;
 use super::known::{Holds, Known, assigned};
 use super::load::Source;
 use super::names::Table;
@@ -9,7 +10,7 @@ use super::nothing::Gives;
 use super::program::{CLOSURE, Program};
 use super::shapes::{Facts, Shape};
 use crate::run::Report;
-use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Ident, Module, Position, ScriptFuncDef, Shared, Stmt, StmtBlock};
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Ident, Module, Position, ScriptFuncDef, Shared, Stmt, StmtBlock};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,23 +77,29 @@ pub(super) fn statements(def: &Shared<ScriptFuncDef>) -> Vec<Stmt> {
     found
 }
 
-/// Returns the root of `root.a[b].c()` and the following links: whether each is an index, and its expression.
-pub(super) fn chain(expr: &Expr) -> Option<(&Expr, Vec<(bool, &Expr)>)> {
+/// Returns the root of `root.a[b].c()` and the following links. A property or a method call is never an index.
+pub(super) fn chain(expr: &Expr) -> Option<(&Expr, Vec<&Expr>)> {
     let (Expr::Dot(first, flags, _) | Expr::Index(first, flags, _)) = expr else { return None };
     let mut flags = *flags;
     let root = &first.lhs;
-    let mut index = matches!(expr, Expr::Index(..));
     let mut rest = &first.rhs;
     let mut links = Vec::new();
     while !flags.contains(ASTFlags::BREAK) {
         let (Expr::Dot(next, next_flags, _) | Expr::Index(next, next_flags, _)) = rest else { break };
-        links.push((index, &next.lhs));
-        index = matches!(rest, Expr::Index(..));
+        links.push(&next.lhs);
         flags = *next_flags;
         rest = &next.rhs;
     }
-    links.push((index, rest));
+    links.push(rest);
     Some((root, links))
+}
+
+/// Returns the method call that ends `root.a[b].c()`, and its place.
+pub(super) fn last_call(expr: &Expr) -> Option<(&FnCallExpr, Position)> {
+    match chain(expr)?.1.last()? {
+        Expr::MethodCall(call, at) => Some((call, *at)),
+        _ => None,
+    }
 }
 
 /// Returns where an expression begins, also for operators.
@@ -182,7 +189,7 @@ impl<'a> Walk<'a> {
                 open: open.contains(function.name),
                 ..Scope::default()
             };
-            self.body(ast, function.name, function.params.len(), &[]);
+            self.body(function.name, function.params.len(), &[]);
         }
     }
 
@@ -194,6 +201,11 @@ impl<'a> Walk<'a> {
             _ => None,
         };
         file.ast.iter().flat_map(AST::statements).filter_map(import).collect()
+    }
+
+    /// Returns a function or closure of this file.
+    pub(super) fn definition(&self, name: &str, count: usize) -> Option<&'a Shared<ScriptFuncDef>> {
+        self.program.files[self.file].ast.as_ref()?.shared_lib().get_script_fn(name, count)
     }
 
     fn target(&self, file: &super::program::File, path: &Expr) -> Option<usize> {
@@ -225,9 +237,9 @@ impl<'a> Walk<'a> {
 
     // Statements.
 
-    fn body(&mut self, ast: &AST, name: &str, count: usize, taken: &[String]) {
+    fn body(&mut self, name: &str, count: usize, taken: &[&str]) {
         let condition = std::mem::take(&mut self.judged);
-        let Some(def) = ast.shared_lib().get_script_fn(name, count) else { return };
+        let Some(def) = self.definition(name, count) else { return };
         let (start, end) = (def.body.start_position(), def.body.end_position());
         self.name(name, start);
         let mut handed = self.handed.take().map(|shape| (taken.len(), shape));
@@ -435,30 +447,30 @@ impl<'a> Walk<'a> {
                 self.quoted(*at);
             }
             Expr::Stmt(block) => self.block(block, true),
-            Expr::FnCall(call, _) if call.name == "curry" && self.curried(call) => {}
+            Expr::FnCall(call, _) if call.name == "curry" && Closure::of(expr).is_some() => {
+                // What the closure captures is not what the method passes to it.
+                let handed = self.handed.take();
+                call.args[1..].iter().for_each(|captured| self.expr(captured));
+                self.handed = handed;
+                self.closure(expr);
+            }
             Expr::FnCall(call, at) => self.call(call, *at),
             Expr::MethodCall(call, at) => self.method(call, *at, Known::Nothing, None, None),
             Expr::Dot(..) | Expr::Index(..) => self.chain(expr),
             Expr::Custom(custom, _) => self.literal(custom),
-            Expr::DynamicConstant(value, _) => {
-                if let Some(function) = value.read_lock::<FnPtr>() {
-                    self.closure(function.fn_name(), &[]);
-                }
-            }
+            Expr::DynamicConstant(..) => self.closure(expr),
             _ => {}
         }
     }
 
     /// Checks the body of a closure, which sees only its parameters. Captured variables are parameters too.
-    pub(super) fn closure(&mut self, name: &str, taken: &[String]) {
-        let program = self.program;
-        let (Some(count), Some(ast)) = (self.closures.get(name).copied(), &program.files[self.file].ast) else {
-            return;
-        };
+    fn closure(&mut self, expr: &Expr) {
+        let Some(Closure { function, taken, .. }) = Closure::of(expr) else { return };
+        let Some(count) = self.closures.get(function.as_str()).copied() else { return };
         let further = self.scope.outside.clone();
         let around = std::mem::take(&mut self.scope.variables);
         self.scope.outside.extend_from_slice(&around);
-        self.body(ast, name, count, taken);
+        self.body(&function, count, &taken);
         self.scope.outside = further;
         self.scope.variables = around;
     }
@@ -471,7 +483,7 @@ impl<'a> Walk<'a> {
             && !matches!(self.space(&name.1), Space::Unknown)
         {
             // `docker.ps()`.
-            let help = self.spelled(&name.1, links[0].1);
+            let help = self.spelled(&name.1, links[0]);
             self.report(*at, format!("`{}` is a namespace", name.1), help);
             return;
         }
