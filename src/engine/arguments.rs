@@ -54,22 +54,12 @@ pub(super) fn takes(wanted: TypeId, known: Known) -> bool {
 
 /// Returns the kinds that parameters accept, as a phrase.
 fn wanted(forms: &[&[TypeId]], place: usize) -> String {
-    const KINDS: &[(Known, &str)] = &[
-        (Known::Text, "text"),
-        (Known::Whole, "a number"),
-        (Known::Truth, "true or false"),
-        (Known::Time, "a time"),
-        (Known::List, "a list"),
-        (Known::Lines, "lines"),
-        (Known::Map, "a map"),
-        (Known::Command, "a command"),
-    ];
+    use Known as K;
     let types: Vec<TypeId> = forms.iter().filter_map(|types| types.get(place)).copied().collect();
-    let mut kinds: Vec<&str> = KINDS
-        .iter()
-        .filter(|(known, _)| types.iter().any(|wanted| takes(*wanted, *known)))
-        .map(|(_, noun)| *noun)
-        .collect();
+    let all = [K::Text, K::Whole, K::Truth, K::Time, K::List, K::Lines, K::Map, K::Command].into_iter();
+    let accepted = all.filter(|known| types.iter().any(|wanted| takes(*wanted, *known)));
+    let noun = |known: K| if known == K::Command { "a command" } else { known.noun() };
+    let mut kinds: Vec<&str> = accepted.map(noun).collect();
     if types.contains(&TypeId::of::<FnPtr>()) {
         kinds.push("a closure");
     }

@@ -307,7 +307,7 @@ impl Walk<'_> {
             return meant(Some(found));
         }
         let known = self.functions.keys().copied().chain(self.table.names(""));
-        if let Some(near) = nearest(name, known.chain(self.fields.iter().map(String::as_str))) {
+        if let Some(near) = nearest(name, known.chain(self.facts.fields.iter().map(String::as_str))) {
             return meant(Some(near));
         }
         if let Some(alias) = alias() {
@@ -432,7 +432,7 @@ impl Walk<'_> {
             self.closure_gives(call);
         }
         let (name, count) = (call.name.as_str(), call.args.len());
-        if self.fields.contains(name) {
+        if self.facts.fields.contains(name) {
             return;
         }
         // `x.f(1)` calls f(x, 1), and a function of the script also as f(1) with `this`.

@@ -2,6 +2,7 @@
 //! before the script runs.
 
 use super::calls::Space;
+use super::foreign::closed;
 use super::known::Known;
 use super::listed;
 use super::literal::Kind;
@@ -174,15 +175,9 @@ impl Walk<'_> {
     /// Reports `"hello $name"`: nothing is filled in between quotes. Text with a backtick in it is about code.
     pub(super) fn quoted(&mut self, at: Position) {
         // As it is written in the file: `\x24` is an intended dollar sign.
-        let Some(text) = self.source.after(at).strip_prefix('"') else { return };
-        let mut escaped = false;
-        let end = text.find(|char| {
-            let ends = char == '"' && !escaped;
-            escaped = char == '\\' && !escaped;
-            ends
-        });
-        let text = &text[..end.unwrap_or(text.len())];
-        if text.contains('`') {
+        let text = self.source.after(at);
+        let text = &text[..closed(text, '"')];
+        if !text.starts_with('"') || text.contains('`') {
             return;
         }
         let plain = dollars(text).find(|(_, name)| self.is_value(name));

@@ -209,6 +209,7 @@ fn kind(name: &str) -> String {
 /// Rewords the interpreter's own errors.
 fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
     use EvalAltResult as E;
+    const BOUNDS: &str = "the first is [0], the last [-1]";
     const MISSING: &str = "a value is missing: check where it should have been set, or use a default: `x ?? \"\"`";
     match error {
         E::ErrorFunctionNotFound(signature, _) => no_function(engine, signature, MISSING),
@@ -234,11 +235,11 @@ fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
         }
         E::ErrorArrayBounds(0, index, _) => Error::new(format!("the array is empty, there is no [{index}]"))
             .help(format!("for an element that may be missing write `.get({index}) ?? default`")),
-        E::ErrorArrayBounds(count, index, _) | E::ErrorStringBounds(count, index, _) => {
-            let what = if matches!(error, E::ErrorArrayBounds(..)) { "array has" } else { "string has" };
-            let unit = if matches!(error, E::ErrorArrayBounds(..)) { "elements" } else { "characters" };
-            Error::new(format!("the {what} {count} {unit}, there is no [{index}]"))
-                .help("the first is [0], the last [-1]")
+        E::ErrorArrayBounds(count, index, _) => {
+            Error::new(format!("the array has {count} elements, there is no [{index}]")).help(BOUNDS)
+        }
+        E::ErrorStringBounds(count, index, _) => {
+            Error::new(format!("the string has {count} characters, there is no [{index}]")).help(BOUNDS)
         }
         E::ErrorMismatchDataType(wanted, found, _) | E::ErrorMismatchOutputType(wanted, found, _) => {
             let error = Error::new(format!("this is {}, but must be {}", kind(found), kind(wanted)));

@@ -309,7 +309,7 @@ impl Walk<'_> {
             self.table.types("", &format!("get${name}"), 1).iter().any(|types| types[0] == TypeId::of::<Error>())
         };
         let ours: Vec<&str> = ["message", "help", "err", "code", "kind"].into_iter().filter(is_error).collect();
-        let known = ours.into_iter().chain(THROWN.split(' ')).chain(self.fields.iter().map(String::as_str));
+        let known = ours.into_iter().chain(THROWN.split(' ')).chain(self.facts.fields.iter().map(String::as_str));
         Some(Shape::map(known.map(|name| (name.to_owned(), Shape::Plain(Known::Nothing))).collect(), false))
     }
 
@@ -320,7 +320,7 @@ impl Walk<'_> {
             Some(Shape::List(element)) => {
                 let getters = self.table.types("", &format!("get${name}"), 1);
                 let getter = getters.iter().any(|types| takes(types[0], Known::List));
-                if let (Shape::Map(_), false) = (&**element, getter || self.fields.contains(name)) {
+                if let (Shape::Map(_), false) = (&**element, getter || self.facts.fields.contains(name)) {
                     let help = "its elements have the fields: `for x in list { x.name }`, `list.map(|x| x.name)`, `list[0].name`";
                     self.report(at, format!("a list has no field `{name}`"), help.replace("name", name));
                 }

@@ -51,7 +51,7 @@ pub(super) fn statement(text: &str) -> &str {
 impl Walk<'_> {
     /// Returns true if a method of this name may be the script's: its own function, or a closure in a map.
     pub(super) fn is_own(&self, name: &str) -> bool {
-        self.functions.contains_key(name) || self.fields.contains(name)
+        self.functions.contains_key(name) || self.facts.fields.contains(name)
     }
 
     /// Records the place of the last method call in a statement.
@@ -198,7 +198,7 @@ impl Walk<'_> {
             || receiver.is_number()
             || matches!(receiver, Known::List | Known::Lines | Known::Time | Known::Command);
         let of_kind = |getter: &str| self.table.types("", getter, 1).iter().any(|types| takes(types[0], receiver));
-        if !plain || self.fields.contains(name) || of_kind(&format!("get${name}")) {
+        if !plain || self.facts.fields.contains(name) || of_kind(&format!("get${name}")) {
             return;
         }
         let getters = || {
@@ -232,7 +232,7 @@ impl Walk<'_> {
         let Some(Expr::Property(property, _)) = links.last() else { return };
         let name = property.2.as_str();
         let known = if links.len() == 1 { self.known(root) } else { self.before_last(field) };
-        if known != Known::Time && (known != Known::Nothing || self.fields.contains(name)) {
+        if known != Known::Time && (known != Known::Nothing || self.facts.fields.contains(name)) {
             return;
         }
         if let Some((_, least, most)) = RANGES.iter().find(|(field, ..)| *field == name)

@@ -29,11 +29,7 @@ struct Laid {
 
 impl Laid {
     /// Loads it with an importing script whose text is `asking`.
-    fn new(run: &Arc<Run>, config: Option<&Source>, asking: &str) -> Result<Self> {
-        Self::with(run, config, asking, LIMIT)
-    }
-
-    fn with(run: &Arc<Run>, config: Option<&Source>, asking: &str, limit: Duration) -> Result<Self> {
+    fn new(run: &Arc<Run>, config: Option<&Source>, asking: &str, limit: Duration) -> Result<Self> {
         // Evaluating it changes nothing, whatever it contains.
         let dry = run.beside(Options { dry_run: true, timeout: Some(limit), ..run.options.clone() })?;
         let engine = build(&Context::new(dry.clone()));
@@ -68,7 +64,7 @@ fn asking(run: &Arc<Run>) -> String {
 /// # Errors
 /// If it has errors, or fails.
 pub fn ask<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: Duration) -> Result<T> {
-    on_large_stack(|| Laid::with(run, None, text, limit)?.evaluate())
+    on_large_stack(|| Laid::new(run, None, text, limit)?.evaluate())
 }
 
 /// Evaluates a text, not as a dry run.
@@ -90,7 +86,7 @@ pub fn run<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: 
 /// # Errors
 /// If the file has errors, or cannot be evaluated.
 pub fn constants_of(run: &Arc<Run>) -> Result<Map> {
-    on_large_stack(|| Laid::new(run, None, &asking(run))?.evaluate())
+    on_large_stack(|| Laid::new(run, None, &asking(run), LIMIT)?.evaluate())
 }
 
 /// Checks the names and values. With `complete`, secrets, programs and files must exist too: while somebody is
@@ -100,7 +96,7 @@ pub fn constants_of(run: &Arc<Run>) -> Result<Map> {
 /// All errors, one report each.
 pub fn validate(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Report>> {
     let reports = on_large_stack(|| {
-        let mut laid = Laid::new(run, Some(config), &asking(run))?;
+        let mut laid = Laid::new(run, Some(config), &asking(run), LIMIT)?;
         let Some(file) = laid.program.files.iter().position(|file| file.source.key() == config.key()) else {
             return Ok(Vec::new());
         };
@@ -121,7 +117,7 @@ pub fn validate(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<R
         // `lib/config-errors` relies on the kinds.
         if found.is_empty() {
             let text = format!("import \"lib/config-errors\" as errors; errors::all({complete})");
-            let mut laid = Laid::new(run, Some(config), &text)?;
+            let mut laid = Laid::new(run, Some(config), &text, LIMIT)?;
             let errors: Array = laid.evaluate()?;
             found.extend(errors.iter().map(|error| {
                 let error = error.read_lock::<Map>().map(|map| map.clone()).unwrap_or_default();

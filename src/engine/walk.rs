@@ -43,7 +43,6 @@ pub struct Walk<'a> {
     pub(super) file: usize,
     pub(super) source: &'a Source,
     pub(super) table: &'a Table<'a>,
-    pub(super) fields: &'a BTreeSet<String>,
     pub(super) facts: &'a Facts,
     pub(super) functions: BTreeMap<&'a str, Vec<usize>>,
     pub(super) closures: BTreeMap<&'a str, usize>,
@@ -133,22 +132,20 @@ impl<'a> Walk<'a> {
                 functions.entry(function.name).or_default().push(function.params.len());
             }
         }
-        let (scope, trying, last) = (Scope::default(), 0, false);
         let assigned = program.files[file].ast.as_ref().map(assigned).unwrap_or_default();
         Self {
             program,
             file,
             source,
             table,
-            fields: &facts.fields,
             facts,
             functions,
             closures,
             options,
             reports,
-            scope,
-            trying,
-            last,
+            scope: Scope::default(),
+            trying: 0,
+            last: false,
             assigned,
             given: RefCell::default(),
             handed: None,

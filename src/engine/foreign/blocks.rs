@@ -1,6 +1,6 @@
 //! Explains functions, closures, loops, conditions and `try` of other languages.
 
-use super::tokens::{Sort, Token, close, ours, pieces, test, variable};
+use super::tokens::{Sort, Token, close, end, ours, pieces, test, variable};
 use super::{Found, Line, is_keyword};
 
 /// Words that begin a function in other languages, and words that may come before its name.
@@ -65,18 +65,7 @@ pub(super) fn function(line: &Line<'_>) -> Option<Found> {
 pub(super) fn closure(line: &Line<'_>) -> Option<Found> {
     let from = line.error.saturating_sub(8);
     let near = |texts: &[&str]| (from..=line.error).rev().find(|at| line.is(*at, texts));
-    let body = |from: usize| {
-        let mut depth = 0i32;
-        let end = line.part(from.min(line.tokens.len())..).iter().position(|token| {
-            match token.text {
-                "(" | "[" | "{" => depth += 1,
-                ")" | "]" | "}" => depth -= 1,
-                _ => {}
-            }
-            depth < 0 || (depth == 0 && token.is(&[";", ","]))
-        });
-        line.ours(from, end.map_or(line.tokens.len(), |end| from + end))
-    };
+    let body = |from: usize| line.ours(from, from + end(line.part(from..), &[";", ","]));
     let answer = |at: usize, params: &str, body: String| {
         let help = format!("write `|{params}| {}`", if body.is_empty() { "...".to_owned() } else { body });
         line.found(at, "write the parameters of a closure between `|` and `|`", help)
@@ -379,7 +368,7 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
         )
     };
     let rest = if line.is(end, &["{", "then", "do", ":", ";"]) { end + 1 } else { end };
-    let stop = line.part(rest.min(line.tokens.len())..).iter().position(|token| token.is(&[";", "else", "fi"]));
+    let stop = line.part(rest..).iter().position(|token| token.is(&[";", "else", "fi"]));
     let stop = stop.map_or(line.tokens.len(), |stop| rest + stop);
     let own =
         line.at(rest).is_some_and(|token| token.is_word() && !token.is(&["then", "do"])) && line.is(rest + 1, &["("]);

@@ -30,6 +30,15 @@ impl Token<'_> {
         texts.contains(&self.text)
     }
 
+    /// Returns 1 for an opening bracket, -1 for a closing one, and 0 for anything else.
+    pub(super) fn depth(&self) -> i32 {
+        match self.text {
+            "(" | "[" | "{" => 1,
+            ")" | "]" | "}" => -1,
+            _ => 0,
+        }
+    }
+
     pub(super) fn is_word(&self) -> bool {
         self.sort == Sort::Word
     }
@@ -69,8 +78,8 @@ pub(super) fn tokens(line: &str) -> Vec<Token<'_>> {
     found
 }
 
-/// Returns the length of a text in quotes, or up to the end of the line if it is not closed.
-fn closed(text: &str, quote: char) -> usize {
+/// Returns the length of a text in quotes, or up to the end if it is not closed.
+pub fn closed(text: &str, quote: char) -> usize {
     let mut escaped = false;
     for (at, char) in text.char_indices().skip(1) {
         if char == quote && !escaped {
@@ -327,37 +336,29 @@ pub(super) fn ours(line: &str, tokens: &[Token<'_>]) -> String {
 
 /// Returns the index of the bracket that closes the first of these tokens.
 pub(super) fn close(tokens: &[Token<'_>]) -> Option<usize> {
-    let mut depth = 0usize;
-    for (at, token) in tokens.iter().enumerate() {
-        match token.text {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
+    let mut depth = 0;
+    tokens.iter().position(|token| {
+        depth += token.depth();
+        depth <= 0 && token.depth() < 0
+    })
+}
+
+/// Returns the index of the first token that is one of these outside of brackets, or closes a bracket before them.
+pub(super) fn end(tokens: &[Token<'_>], texts: &[&str]) -> usize {
+    let mut depth = 0;
+    let end = tokens.iter().position(|token| {
+        depth += token.depth();
+        depth < 0 || (depth == 0 && token.is(texts))
+    });
+    end.unwrap_or(tokens.len())
 }
 
 /// Splits tokens at the commas outside of brackets.
 pub(super) fn pieces<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
-    let (mut depth, mut start, mut found) = (0i32, 0, Vec::new());
-    for (at, token) in tokens.iter().enumerate() {
-        match token.text {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => depth -= 1,
-            "," if depth == 0 => {
-                found.push(&tokens[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    found.push(&tokens[start..]);
-    found.retain(|piece| !piece.is_empty());
-    found
+    let mut depth = 0;
+    let pieces = tokens.split(|token| {
+        depth += token.depth();
+        depth == 0 && token.text == ","
+    });
+    pieces.filter(|piece| !piece.is_empty()).collect()
 }

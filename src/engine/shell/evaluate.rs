@@ -359,18 +359,16 @@ fn shell(verdict: &mut Verdict, name: &str, rest: &[Word], texts: &[Option<Strin
         }
     }
     let interpreter = INTERPRETERS.iter().any(|(known, ..)| is_interpreter(name, known));
-    let file = |text: &Option<String>| match text.as_deref() {
-        Some(text) => !text.starts_with('-') && !text.starts_with("/dev/") && !text.starts_with("/proc/"),
-        None => true,
-    };
+    let other = |text: &String| ["-", "/dev/", "/proc/"].iter().any(|begin| text.starts_with(begin));
+    let file = |text: &Option<String>| !text.as_ref().is_some_and(other);
     verdict.runs_input |= listed(STDIN, name)
         || (listed(SHELLS, name)
             && at.is_none()
             && (!texts.iter().any(file)
-                || texts.iter().any(|text| {
-                    text.as_deref()
-                        .is_some_and(|text| text.starts_with('-') && !text.starts_with("--") && text.contains('s'))
-                })))
+                || texts
+                    .iter()
+                    .flatten()
+                    .any(|text| text.starts_with('-') && !text.starts_with("--") && text.contains('s'))))
         || (interpreter
             && !["awk", "gawk", "mawk", "original-awk", "sed", "jq", "bc"].contains(&name)
             && !texts.iter().any(file))
@@ -395,32 +393,22 @@ fn wrapped(verdict: &mut Verdict, rest: &[Word], texts: &[Option<String>], name:
                 || matches!(name, "env" | "ssh")
                 || STARTING.iter().any(|(known, _)| listed(known, name)))
     };
-    for (at, text) in texts.iter().enumerate() {
+    let first = texts.iter().position(|text| !text.as_deref().is_some_and(|text| text.starts_with('-'))).unwrap_or(0);
+    for (at, text) in texts.iter().enumerate().filter(|_| depth < 8 || depth == BUILTIN) {
         let Some(text) = text else { continue };
-        let known = builtins
-            && at
-                == texts
-                    .iter()
-                    .position(|text| !text.as_deref().is_some_and(|text| text.starts_with('-')))
-                    .unwrap_or(0);
-        if depth < 8 || depth == BUILTIN {
-            if known {
-                command(verdict, text, &rest[at..], BUILTIN);
-            } else if runs(text, at) {
-                command(verdict, text, &rest[at..], if depth == BUILTIN { 1 } else { depth + 1 });
-            }
+        if builtins && at == first {
+            command(verdict, text, &rest[at..], BUILTIN);
+        } else if runs(text, at) {
+            command(verdict, text, &rest[at..], if depth == BUILTIN { 1 } else { depth + 1 });
         }
     }
     if !wraps {
         return;
     }
     let first = rest.iter().position(|word| !holes(word).is_empty()).unwrap_or(0);
-    let named = |text: &Option<String>| {
-        text.as_deref()
-            .is_some_and(|text| !text.starts_with('-') && !text.starts_with(|char: char| char.is_ascii_digit()))
-    };
+    let named = |text: &String| !text.starts_with(|char: char| char == '-' || char.is_ascii_digit());
     let unknown = texts[..first].iter().zip(rest).any(|(text, word)| text.is_none() && holes(word).is_empty());
-    if unknown && !texts[..first].iter().any(named) {
+    if unknown && !texts[..first].iter().flatten().any(named) {
         let place = format!("an argument of a command that `{name}` starts and whose name bash computes");
         refuse(verdict, rest, &place, "write the program's name");
     }
@@ -428,11 +416,7 @@ fn wrapped(verdict: &mut Verdict, rest: &[Word], texts: &[Option<String>], name:
 
 /// After `declare -i` and `-n`, assignments evaluate their values.
 fn attributes(verdict: &mut Verdict, texts: &[Option<String>]) {
-    let changes = |text: &Option<String>| match text.as_deref() {
-        Some(text) => text.starts_with('-') && text.contains(['i', 'n']),
-        None => false,
-    };
-    if texts.iter().any(changes) {
+    if texts.iter().flatten().any(|text| text.starts_with('-') && text.contains(['i', 'n'])) {
         verdict.unsettled = Some("`declare -i` or `-n`");
     }
 }
@@ -441,13 +425,9 @@ fn attributes(verdict: &mut Verdict, texts: &[Option<String>]) {
 fn test(verdict: &mut Verdict, rest: &[Word], texts: &[Option<String>]) {
     let help = "write `[ ${v} = x ]`: a value cannot name the variable to test";
     for (at, word) in rest.iter().enumerate() {
-        let bad = match at.checked_sub(1).map(|at| texts[at].as_deref()) {
-            None => false,
-            Some(Some(text)) => matches!(text, "-v" | "-R"),
-            Some(None) => holes(&rest[at - 1]).is_empty(),
-        };
-        let operator = texts[at].as_deref().is_some_and(|text| matches!(text, "-v" | "-R"));
-        if bad || operator {
+        let operator = |at: usize| matches!(texts[at].as_deref(), Some("-v" | "-R"));
+        let bad = |before: usize| operator(before) || texts[before].is_none() && holes(&rest[before]).is_empty();
+        if operator(at) || at.checked_sub(1).is_some_and(bad) {
             refuse(verdict, std::slice::from_ref(word), "an argument of `test -v`, which evaluates it", help);
         }
     }
