@@ -298,14 +298,10 @@ impl Walk<'_> {
 
     /// Reports constants that the function certainly refuses.
     fn literals(&mut self, function: &str, call: &FnCallExpr, receiver: Option<(Known, Option<&Expr>)>) {
-        let text = |place: usize| {
-            let arg = call.args.get(place)?;
-            Some((start(arg), self.constant_text(arg)?.to_owned()))
-        };
         let found: Option<(Position, Error)> = match function {
-            "http::get" | "http::post" | "http::post_form" => text(0).and_then(|(at, url)| Some((at, address(&url)?))),
-            "docker::commit" => text(1).and_then(|(at, reference)| Some((at, bad_reference(&reference)?))),
-            "file::mode" => text(1).and_then(|(at, mode)| Some((at, file::bits_of("file::mode", &mode).err()?))),
+            "http::get" | "http::post" | "http::post_form" => self.fails(call, 0, address),
+            "docker::commit" => self.fails(call, 1, bad_reference),
+            "file::mode" => self.fails(call, 1, |mode| file::bits_of("file::mode", mode).err()),
             "exit" => match call.args.first() {
                 Some(Expr::IntegerConstant(code, at)) if !(0..=255).contains(code) => {
                     let error = Error::new(format!("exit with `{code}`: an exit code is 0 to 255"));

@@ -57,11 +57,12 @@ impl Walk<'_> {
             let known = self.scope.variables.iter().map(|(known, _)| known.as_str()).chain(["args"]);
             let known = known.chain(self.program.constants(self.file)).chain(self.functions.keys().copied());
             let near = nearest(name, known);
-            let theirs = foreign::name(name).filter(|_| near.is_none()).or_else(|| instead(name));
-            let other = || self.elsewhere_declared(name).or_else(|| foreign::environment(name));
             let declare = || format!("declare it first, `let {name} = ...;`, or quote it if it is text: `\"{name}\"`");
-            let found = theirs.or_else(|| other().filter(|_| near.is_none()));
-            found.or_else(|| near.map(|near| meant(Some(near)))).unwrap_or_else(declare)
+            let other = || self.elsewhere_declared(name).or_else(|| foreign::environment(name));
+            match near {
+                Some(_) => instead(name).unwrap_or_else(|| meant(near)),
+                None => foreign::name(name).or_else(|| instead(name)).or_else(other).unwrap_or_else(declare),
+            }
         };
         self.report(at, format!("there is no variable `{name}`"), help);
     }
@@ -151,12 +152,12 @@ impl Walk<'_> {
         let mut path = namespace.path.iter();
         let Some(first) = path.next() else { return Space::Broken };
         let mut space = self.space(&first.name);
+        let import =
+            |name: &str| format!("to use a file of that name, write `import \"{name}\" as {name};` at the top");
         if matches!(space, Space::Unknown) {
             let known = self.scope.spaces.iter().map(|(name, _)| name.as_str()).chain(self.table.namespaces());
             let help = match nearest(&first.name, known) {
-                None => self.elsewhere(&first.name, call).unwrap_or_else(|| {
-                    format!("to use a file of that name, write `import \"{0}\" as {0};` at the top", first.name)
-                }),
+                None => self.elsewhere(&first.name, call).unwrap_or_else(|| import(&first.name)),
                 near => meant(near),
             };
             self.report(first.pos, format!("there is no namespace `{}`", first.name), help);
@@ -167,9 +168,7 @@ impl Walk<'_> {
                 Some((_, Some(file))) if self.program.is_whole(file) => Space::File(file),
                 Some(_) => Space::Broken,
                 None => {
-                    let help =
-                        format!("to use a file of that name, write `import \"{0}\" as {0};` at the top", part.name);
-                    self.report(part.pos, format!("there is no namespace `{}`", part.name), help);
+                    self.report(part.pos, format!("there is no namespace `{}`", part.name), import(&part.name));
                     Space::Broken
                 }
             };
@@ -303,20 +302,15 @@ impl Walk<'_> {
             space(one).and_then(|space| of(space, other)).or_else(|| space(other).and_then(|space| of(space, one)))
         };
         let home = || self.table.home(name).map(|home| self.written(&format!("{home}::{name}")));
-        if let Some(found) = Some(()).filter(|()| !method).and_then(|()| home().or_else(alias).or_else(joined)) {
-            return meant(Some(found));
-        }
         let known = self.functions.keys().copied().chain(self.table.names(""));
-        if let Some(near) = nearest(name, known.chain(self.facts.fields.iter().map(String::as_str))) {
-            return meant(Some(near));
-        }
-        if let Some(alias) = alias() {
-            return meant(Some(alias));
-        }
-        if let Some(home) = home() {
-            return meant(Some(home));
-        }
-        format!("`moyai api` lists all functions; define your own with `fn {name}(...) {{ ... }}`")
+        let known = known.chain(self.facts.fields.iter().map(String::as_str));
+        let near = || nearest(name, known).map(str::to_owned);
+        let found = match method {
+            true => near().or_else(alias).or_else(home),
+            false => home().or_else(alias).or_else(joined).or_else(near),
+        };
+        let other = || format!("`moyai api` lists all functions; define your own with `fn {name}(...) {{ ... }}`");
+        found.map_or_else(other, |found| meant(Some(found)))
     }
 
     /// Returns the forms of a function as callers write them: those in a file, and moyai's.

@@ -4,7 +4,7 @@ use super::builtins;
 use super::known::Known;
 use super::literal::{self, Kind, Parts};
 use super::shapes::Shape;
-use super::walk::{Walk, chain};
+use super::walk::{Walk, chain, start};
 use super::words::{Piece, Segment, Word};
 use crate::process::{Level, reads};
 use rhai::{CustomExpr, Expr, FnCallExpr, Position};
@@ -112,45 +112,36 @@ impl Walk<'_> {
         // Rhai's syntax tree does not distinguish quotes, so look at the text.
         let quote = self.source.after(at).chars().next();
         let written = quote == Some('`') || (kind == Kind::Shell && quote == Some('#'));
-        match literal::parts(input).filter(|_| written) {
-            None => {
-                let help = self.in_backticks(kind, custom);
-                return self.report(
-                    super::walk::start(input),
-                    format!("{} takes a command in backticks", kind.name()),
-                    help,
-                );
+        let Some(parts) = literal::parts(input).filter(|_| written) else {
+            let message = format!("{} takes a command in backticks", kind.name());
+            return self.report(start(input), message, self.in_backticks(kind, custom));
+        };
+        let of_shell = |word: &str| format!("`{word}` belongs to a shell, but there is no shell here");
+        match parts.check(kind) {
+            Err(refusal)
+                if kind != Kind::Shell
+                    && let Some((word, help)) = statement_of_shell(&parts) =>
+            {
+                let is_sign = refusal.message.ends_with(super::words::OF_SHELL);
+                self.report(at, if is_sign { of_shell(&word) } else { refusal.message }, help);
             }
-            Some(parts) => match parts.check(kind) {
-                Err(refusal) if kind != Kind::Shell && statement_of_shell(&parts).is_some() => {
-                    let (word, help) = statement_of_shell(&parts).unwrap_or_default();
-                    let at_least = refusal.message.ends_with(super::words::OF_SHELL);
-                    let message = if at_least {
-                        format!("`{word}` belongs to a shell, but there is no shell here")
-                    } else {
-                        refusal.message
-                    };
-                    self.report(at, message, help);
-                }
-                Err(refusal) => {
-                    let (line, column) = literal::place_of(self.source, &parts, &refusal);
-                    self.report_at(line, column, refusal.message, refusal.help);
-                }
-                Ok(stages) => {
-                    for words in Parts::known_words(&stages) {
-                        if let Some(help) = builtins::instead(&words) {
-                            let message = format!("`{}` belongs to a shell, but there is no shell here", words[0]);
-                            self.report(at, message, help);
-                        }
+            Err(refusal) => {
+                let (line, column) = literal::place_of(self.source, &parts, &refusal);
+                self.report_at(line, column, refusal.message, refusal.help);
+            }
+            Ok(stages) => {
+                for words in Parts::known_words(&stages) {
+                    if let Some(help) = builtins::instead(&words) {
+                        self.report(at, of_shell(&words[0]), help);
                     }
-                    if kind == Kind::Read {
-                        self.reads(kind, &parts, at);
-                    }
-                    self.dashes(&parts, &stages);
-                    self.holes(&parts, &stages);
-                    self.unfilled(&stages, at);
                 }
-            },
+                if kind == Kind::Read {
+                    self.reads(kind, &parts, at);
+                }
+                self.dashes(&parts, &stages);
+                self.holes(&parts, &stages);
+                self.unfilled(&stages, at);
+            }
         }
         self.exact(input);
     }
@@ -175,7 +166,7 @@ impl Walk<'_> {
                     Known::Time => ("a time cannot be an argument", "write `${t.format(\"%F\")}`"),
                     _ => continue,
                 };
-                self.report(super::walk::start(super::known::inner(expr)), message, help);
+                self.report(start(super::known::inner(expr)), message, help);
             }
         }
     }
@@ -202,7 +193,7 @@ impl Walk<'_> {
     fn in_backticks(&self, kind: Kind, custom: &CustomExpr) -> String {
         let name = &custom.tokens[0];
         let input = &custom.inputs[0];
-        let from = self.source.before(super::walk::start(input)).len();
+        let from = self.source.before(start(input)).len();
         let text = self.source.text[from..].lines().next().unwrap_or_default();
         let inner = match input {
             Expr::StringConstant(text, _) => Some(text.to_string()),

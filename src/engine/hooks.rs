@@ -190,19 +190,17 @@ impl Errors<'_> {
         let kind = settings::returns(name)?;
         let function = self.ast.shared_lib().get_script_fn(name, count)?;
         let statements = super::walk::statements(function);
-        let found = match statements.last() {
-            None => "nothing",
-            Some(Stmt::Expr(value)) => settings::noun(value)?,
+        let (found, literal) = match statements.last() {
+            None => ("nothing", None),
+            Some(Stmt::Expr(value)) => (settings::noun(value)?, value.get_literal_value(None)),
             Some(_) => return None,
         };
         let wanted = kind.wanted();
-        if let Some(Stmt::Expr(value)) = statements.last()
-            && kind.accepts(found)
-        {
-            let wrong = value.get_literal_value(None).and_then(|value| kind.wrong(&value))?;
-            return Some((format!("the result of `{name}` {}", wrong.sentence), wanted));
-        }
-        (!kind.accepts(found)).then(|| (format!("`{name}` returns {found}, but moyai needs {wanted}"), wanted))
+        let message = match kind.accepts(found) {
+            true => format!("the result of `{name}` {}", kind.wrong(&literal?)?.sentence),
+            false => format!("`{name}` returns {found}, but moyai needs {wanted}"),
+        };
+        Some((message, wanted))
     }
 
     /// Returns the constant that was probably meant by `SITE`, `site`, `MAILTO`, unless the file has it.

@@ -225,11 +225,8 @@ impl Walk<'_> {
         let Some(count) = self.closures.get(closure.function.as_str()).copied() else { return };
         if self.function_gives(&closure.function, count, 0) == Gives::Nothing {
             let message = format!("this closure returns nothing, but `.{name}(...)` uses its value");
-            self.report(
-                closure.at,
-                message,
-                "end it with the value, or to only run statements write `for x in list { ... }`",
-            );
+            let help = "end it with the value, or to only run statements write `for x in list { ... }`";
+            self.report(closure.at, message, help);
         }
     }
 

@@ -119,18 +119,17 @@ fn evaluate(
 /// Reports a date that does not exist in any year.
 fn never(run: &Run, rule: &Rule) -> Option<(String, Fault)> {
     let When::Every(expression) = &rule.when else { return None };
-    let error = expression.never(run.now().to_utc())?;
-    let text = expression.text().to_owned();
-    Some((text.clone(), Fault { at: 0, length: text.chars().count(), message: error.message, help: error.help }))
+    fault(expression.text(), expression.never(run.now().to_utc())?)
+}
+
+fn fault(text: &str, error: Error) -> Option<(String, Fault)> {
+    let fault = Fault { at: 0, length: text.chars().count(), message: error.message, help: error.help };
+    Some((text.to_owned(), fault))
 }
 
 /// Reports a script that does not exist or does not accept these arguments. A script with errors does not stop
 /// the other rules.
 fn script(run: &Arc<Run>, rule: &Rule) -> Option<(String, Fault)> {
-    let fault = |text: &str, error: Error| {
-        let fault = Fault { at: 0, length: text.chars().count(), message: error.message, help: error.help };
-        Some((text.to_owned(), fault))
-    };
     if rule.script == NAME {
         return fault(NAME, Error::usage("the rules cannot run themselves").help("name a script"));
     }

@@ -335,13 +335,11 @@ impl Walk<'_> {
         if fields.own && (self.trying > 0 || self.facts.texts.contains(name) || near.is_none()) {
             return;
         }
-        let help = near.map_or_else(
-            || {
-                let names = fields.names.iter().map(|(name, _)| name.as_str()).take(20);
-                format!("it has {}", names.collect::<Vec<_>>().join(", "))
-            },
-            |near| format!("did you mean `.{near}`?"),
-        );
+        let names = fields.names.iter().map(|(name, _)| name.as_str()).take(20);
+        let help = match near {
+            Some(near) => format!("did you mean `.{near}`?"),
+            None => format!("it has {}", names.collect::<Vec<_>>().join(", ")),
+        };
         self.report(at, format!("this value has no field `{name}`"), help);
     }
 

@@ -94,11 +94,8 @@ impl Walk<'_> {
                     && self.functions.contains_key(name.1.as_str())
                     && self.holds(&name.1).is_none() =>
             {
-                self.report(
-                    *at,
-                    format!("`{}` is a function, but it is not called here", name.1),
-                    format!("write `{}();`", name.1),
-                );
+                let message = format!("`{}` is a function, but it is not called here", name.1);
+                self.report(*at, message, format!("write `{}();`", name.1));
             }
             _ => {}
         }
@@ -126,11 +123,8 @@ impl Walk<'_> {
         // Other functions may be called for their error.
         if bare || (space == Some("file") && listed(PURE, name)) {
             let shown = space.map_or_else(|| name.to_owned(), |space| format!("{space}::{name}"));
-            self.report(
-                at,
-                format!("nothing uses the result of `{shown}(...)`"),
-                "assign it, `let x = ...;`, or remove the line",
-            );
+            let message = format!("nothing uses the result of `{shown}(...)`");
+            self.report(at, message, "assign it, `let x = ...;`, or remove the line");
         }
     }
 
@@ -158,12 +152,11 @@ impl Walk<'_> {
             // `now().weekday in ["Sat", "Sun"]`
             list.iter().for_each(|value| self.never("==", field, value));
         }
-        let arg = |place: usize| call.args.get(place);
-        let text = |place: usize| Some((arg(place)?.start_position(), self.constant_text(arg(place)?)?.to_owned()));
         let now = chrono::Local::now();
+        let length = |text: &str| duration(text).err();
         let line = |text: &str| match moment(text) {
-            Ok(_) => Ok(()),
-            Err(_) => Expression::parse(text, &Zone::Host).map(|_| ()).map_err(|fault| fault.error(text)),
+            Ok(_) => None,
+            Err(_) => Some(Expression::parse(text, &Zone::Host).err()?.error(text)),
         };
         let wrong: Option<(Position, Error)> = match (name, call.args.len()) {
             ("glob" | "to_file" | "append_to" | "dir", 1 | 2) => {
@@ -175,21 +168,30 @@ impl Walk<'_> {
                 return;
             }
             ("format", 1) => {
-                let Some((at, codes)) = text(0) else { return };
-                return self.format(at, &codes, receiver);
+                let Some(codes) = self.constant_text(&call.args[0]).map(str::to_owned) else { return };
+                return self.format(call.args[0].start_position(), &codes, receiver);
             }
-            ("sleep" | "timeout", 1) => text(0).and_then(|(at, text)| Some((at, duration(&text).err()?))),
-            ("retry", 2) => text(1).and_then(|(at, text)| Some((at, duration(&text).err()?))),
-            ("ago" | "plus", 1) => text(0).and_then(|(at, text)| Some((at, shifted(now, &text, true).err()?))),
-            ("time", 1) => text(0).and_then(|(at, text)| Some((at, moment(&text).err()?))),
-            ("is_in", 2) => text(0)
-                .and_then(|(at, text)| Some((at, line(&text).err()?)))
-                .or_else(|| text(1).and_then(|(at, text)| Some((at, duration(&text).err()?)))),
+            ("sleep" | "timeout", 1) => self.fails(call, 0, length),
+            ("retry", 2) => self.fails(call, 1, length),
+            ("ago" | "plus", 1) => self.fails(call, 0, |text| shifted(now, text, true).err()),
+            ("time", 1) => self.fails(call, 0, |text| moment(text).err()),
+            ("is_in", 2) => self.fails(call, 0, line).or_else(|| self.fails(call, 1, length)),
             _ => None,
         };
         if let Some((at, error)) = wrong {
             self.report(at, error.message, error.help.unwrap_or_default());
         }
+    }
+
+    /// Returns the error of an argument whose text the script contains, and its place.
+    pub(super) fn fails(
+        &self,
+        call: &FnCallExpr,
+        place: usize,
+        read: impl Fn(&str) -> Option<Error>,
+    ) -> Option<(Position, Error)> {
+        let arg = call.args.get(place)?;
+        Some((start(arg), read(self.constant_text(arg)?)?))
     }
 
     /// Reports `text.trim` without parentheses: only maps have fields.
@@ -207,11 +209,8 @@ impl Walk<'_> {
         };
         let near = near_name(name, getters).map(|near| format!("did you mean `.{near}`?"));
         if near.is_none() && of_kind(name) {
-            self.report(
-                at,
-                format!("`.{name}` is a function, but it is not called here"),
-                format!("write `.{name}()`"),
-            );
+            let message = format!("`.{name}` is a function, but it is not called here");
+            self.report(at, message, format!("write `.{name}()`"));
         } else {
             let help = near.unwrap_or_else(|| self.guess(name, Some(receiver)));
             self.report(at, format!("{} has no field `{name}`", receiver.noun()), help);
@@ -301,11 +300,8 @@ impl Walk<'_> {
                     continue;
                 };
                 let help = "to pass it as an option, write it as text or as an array, `${[value]}`; to pass it as data, put `--` before it";
-                self.report(
-                    start(expr),
-                    format!("the value `{text}` begins with `-` and would be read as an option"),
-                    help,
-                );
+                let message = format!("the value `{text}` begins with `-` and would be read as an option");
+                self.report(start(expr), message, help);
             }
         }
     }
@@ -391,11 +387,8 @@ impl Walk<'_> {
             return;
         }
         let at = call.args.first().map_or(Position::NONE, start);
-        self.warn(
-            at,
-            "a division of whole numbers has no fraction: `7 / 8 * 100` is 0",
-            "multiply first: `used * 100 / total`",
-        );
+        let message = "a division of whole numbers has no fraction: `7 / 8 * 100` is 0";
+        self.warn(at, message, "multiply first: `used * 100 / total`");
     }
 
     /// Reports text joined with `+`: `$(nproc) + 1` is 41 if `nproc` prints 4.

@@ -364,10 +364,8 @@ impl Walk<'_> {
     fn special(&mut self, name: &str, values: &str) {
         if evaluate::is_special(name) {
             let help = format!("pass it with `.env(\"{name}\", value)` if the program needs it");
-            self.deny(
-                values,
-                (&format!("assigned to `{name}`, which influences bash or the programs that it starts"), &help),
-            );
+            let place = format!("assigned to `{name}`, which influences bash or the programs that it starts");
+            self.deny(values, (&place, &help));
         }
     }
 
@@ -434,10 +432,8 @@ impl Walk<'_> {
                 }
             },
             IoRedirect::HereDocument(_, document) => {
-                self.deny(
-                    &format!("{:?}", document.doc.value),
-                    ("in a here-document", "pass the text with `.stdin(text)`"),
-                );
+                let place = ("in a here-document", "pass the text with `.stdin(text)`");
+                self.deny(&format!("{:?}", document.doc.value), place);
                 false
             }
             IoRedirect::HereString(_, word) => {
