@@ -242,6 +242,3 @@ fn word(value: &str, alone: bool, name: bool) -> String {
 fn single(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
-
-#[cfg(test)]
-mod tests;
