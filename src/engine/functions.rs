@@ -40,17 +40,6 @@ impl Function {
         lines.map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 
-    /// Returns the code between the fences.
-    pub fn examples(&self) -> Vec<String> {
-        let mut examples = Vec::new();
-        let mut lines = self.docs.iter();
-        while lines.by_ref().any(|line| line == "```rhai") {
-            let code = lines.by_ref().take_while(|line| *line != "```").map(String::as_str);
-            examples.push(code.collect::<Vec<_>>().join("\n"));
-        }
-        examples
-    }
-
     fn count(&self) -> usize {
         self.arguments.as_ref().map_or(0, Vec::len)
     }

@@ -238,9 +238,9 @@ impl Walk<'_> {
             // The arguments of the script. `args[1..]` is a list.
             [Expr::IntegerConstant(..) | Expr::Variable(..)] if self.is_args(root) => Known::Text,
             [.., Expr::MethodCall(call, _)] => {
-                let command = links.len() == 1 && self.is_command(root)
-                    || links.len() > 1 && self.is_command(root) && self.shapes_command(&links[..links.len() - 1]);
-                let receiver = || self.known_after(root, &links[..links.len() - 1]);
+                let before = &links[..links.len() - 1];
+                let command = self.is_command(root) && self.shapes_command(before);
+                let receiver = || self.known_after(root, before);
                 match call.name.as_str() {
                     name if self.is_own(name) => Known::Nothing,
                     _ if self.is_command(root) && self.shapes_command(links) => Known::Command,

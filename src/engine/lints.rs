@@ -275,16 +275,13 @@ impl Walk<'_> {
         // variables.
         let own = |name: &str| name.starts_with(|char: char| char.is_alphabetic()) && !self.is_value(name);
         let only = quote == Some('`') && !texts_of(parts).any(|text| dollars(text).any(|(_, name)| own(name)));
-        if let Some((shown, instead)) = found.as_ref().filter(|(_, instead)| only && self.is_value(instead)) {
-            return self.report(
-                at,
-                format!("`{shown}` is not filled in"),
-                format!("write `${{{instead}}}` in backticks"),
-            );
-        }
-        if let Some((shown, instead)) = found {
+        let Some((shown, instead)) = found else { return };
+        let (message, help) = (format!("`{shown}` is not filled in"), format!("write `${{{instead}}}` in backticks"));
+        if only && self.is_value(&instead) {
+            self.report(at, message, help);
+        } else {
             // It may be a price, or a line for another program.
-            self.warn(at, format!("`{shown}` is not filled in"), format!("write `${{{instead}}}` in backticks"));
+            self.warn(at, message, help);
         }
     }
 

@@ -266,11 +266,7 @@ impl<'a> Walk<'a> {
         let (variables, spaces) = (self.scope.variables.len(), self.scope.spaces.len());
         let last = block.len().saturating_sub(1);
         for (index, stmt) in block.iter().enumerate() {
-            if index < last {
-                self.shadows(stmt, &block.statements()[index + 1..], variables);
-            } else {
-                self.shadows(stmt, &[], variables);
-            }
+            self.shadows(stmt, &block.statements()[index + 1..], variables);
             if condition && index == last {
                 self.condition(stmt);
             }
@@ -477,21 +473,15 @@ impl<'a> Walk<'a> {
         if let Expr::Variable(name, _, at) = root
             && name.2.is_empty()
             && !self.sees(&name.1)
-            && !matches!(self.space(&name.1), Space::Unknown)
         {
-            // `docker.ps()`.
-            let help = self.spelled(&name.1, links[0]);
-            self.report(*at, format!("`{}` is a namespace", name.1), help);
-            return;
-        }
-        if let Expr::Variable(name, _, at) = root
-            && name.2.is_empty()
-            && !self.sees(&name.1)
-            && !self.scope.open
-            && let Some(help) = self.foreign(&name.1, &links)
-        {
-            self.report(*at, format!("there is no variable `{}`", name.1), help);
-            return;
+            if !matches!(self.space(&name.1), Space::Unknown) {
+                // `docker.ps()`.
+                let help = self.spelled(&name.1, links[0]);
+                return self.report(*at, format!("`{}` is a namespace", name.1), help);
+            }
+            if let Some(help) = self.foreign(&name.1, &links).filter(|_| !self.scope.open) {
+                return self.report(*at, format!("there is no variable `{}`", name.1), help);
+            }
         }
         let wrong = self.reports.len();
         self.expr(root);

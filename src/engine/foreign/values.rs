@@ -56,13 +56,13 @@ pub(super) fn declaration(line: &Line<'_>) -> Option<Found> {
     let word = if ["readonly", "final"].contains(&first.text) { "const" } else { "let" };
     let made = equals.map_or_else(|| "()".to_owned(), |at| value(line, &statement[at + 1..], shell));
     let help = format!("write `{word} {name} = {made};`");
-    let (message, help) = match first.text {
-        "export" | "setenv" => (
-            "this is a shell command",
-            format!("{help}; to set it for a program, put `.env(\"{name}\", {made})` after its command"),
-        ),
-        _ if shell => ("this is a shell command", help),
-        other => return line.found(0, format!("there is no `{other}`: a variable begins with `let`"), help),
+    let other = format!("there is no `{}`: a variable begins with `let`", first.text);
+    let message = if shell { "this is a shell command" } else { &other };
+    let help = match first.text {
+        "export" | "setenv" => {
+            format!("{help}; to set it for a program, put `.env(\"{name}\", {made})` after its command")
+        }
+        _ => help,
     };
     line.found(0, message, help)
 }
