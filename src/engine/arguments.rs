@@ -157,26 +157,22 @@ impl Walk<'_> {
                 (Some(_), 0) => format!("{} has no `.{name}(...)`", known.noun()),
                 _ => format!("{shown} takes {wanted} here, not {}", known.noun()),
             };
-            let line = elsewhere::called(&format!(".{name}"))
-                .filter(|_| {
-                    receiver.is_some()
-                        && !(wanted == "a command" && arg.is_some_and(|arg| self.constant_text(arg).is_some()))
-                })
-                .or_else(|| elsewhere::called(name).filter(|_| receiver.is_none()));
+            let line = match receiver {
+                None => elsewhere::called(name),
+                Some(_) if wanted == "a command" && arg.and_then(|arg| self.constant_text(arg)).is_some() => None,
+                Some(_) => elsewhere::called(&format!(".{name}")),
+            };
             let help = line.unwrap_or_else(|| {
-                self.converted(*arg, *known, &wanted, || {
-                    let calls = self.table.calls(space, name, receiver.is_some());
-                    if receiver.is_some() && place == 0 {
-                        return match wanted.as_str() {
-                            "" => format!("`moyai api {name}` shows the values that have it"),
-                            "a command" => format!("`.{name}(...)` belongs to the command: cmd(`...`).{name}(...)"),
-                            wanted => format!("`.{name}(...)` belongs to {wanted}"),
-                        };
+                self.converted(*arg, *known, &wanted, || match (receiver, place, wanted.as_str()) {
+                    (Some(_), 0, "") => format!("`moyai api {name}` shows the values that have it"),
+                    (Some(_), 0, "a command") => {
+                        format!("`.{name}(...)` belongs to the command: cmd(`...`).{name}(...)")
                     }
-                    calls.first().map_or_else(
-                        || format!("`moyai api {name}` shows how to call it"),
-                        |call| format!("write `{call}`"),
-                    )
+                    (Some(_), 0, wanted) => format!("`.{name}(...)` belongs to {wanted}"),
+                    _ => match self.table.calls(space, name, receiver.is_some()).first() {
+                        Some(call) => format!("write `{call}`"),
+                        None => format!("`moyai api {name}` shows how to call it"),
+                    },
                 })
             });
             let at = if receiver.is_some() && place == 0 { at } else { arg.map_or(at, start) };
@@ -202,6 +198,7 @@ impl Walk<'_> {
             Some(Expr::Variable(variable, ..)) => format!("{}.{name}", variable.1),
             _ => format!("x.{name}"),
         };
+        let text = arg.and_then(|arg| self.constant_text(arg));
         match known {
             Known::Map if wanted.contains("text") => {
                 let shape = arg.and_then(|arg| self.shape(arg));
@@ -216,23 +213,20 @@ impl Walk<'_> {
             Known::Lines => "convert them to a list: `.to_array()`".to_owned(),
             Known::Command => "`.read()` returns its output, `.lines()` its output lines".to_owned(),
             Known::Text | Known::Output if wanted.contains("number") => {
-                let text = arg.and_then(|arg| self.constant_text(arg)).filter(|text| text.parse::<f64>().is_err());
-                let text = text.filter(|_| wanted == "a number");
-                text.map_or_else(
-                    || "convert the text to a number with `.to_int()`".to_owned(),
-                    |text| match super::compare::help(Some(text)) {
-                        help if help.contains(" is not a number") => otherwise(),
-                        help => help,
-                    },
-                )
+                match text.filter(|text| wanted == "a number" && text.parse::<f64>().is_err()) {
+                    None => "convert the text to a number with `.to_int()`".to_owned(),
+                    text => Some(super::compare::help(text))
+                        .filter(|help| !help.contains(" is not a number"))
+                        .unwrap_or_else(otherwise),
+                }
             }
             Known::Text | Known::Output if wanted.contains("a list") => {
-                let text = arg.and_then(|arg| self.constant_text(arg)).unwrap_or("...");
-                let words: Vec<String> = text.split_whitespace().map(|word| format!("\"{word}\"")).collect();
+                let words: Vec<String> =
+                    text.unwrap_or("...").split_whitespace().map(|word| format!("\"{word}\"")).collect();
                 format!("write a list: `[{}]`", words.join(", "))
             }
             Known::Text | Known::Output if wanted == "a command" => {
-                let text = arg.and_then(|arg| self.constant_text(arg)).unwrap_or("...");
+                let text = text.unwrap_or("...");
                 format!("write cmd(`{text}`).run(), or for its output $(`{text}`)")
             }
             Known::Whole | Known::Fraction if wanted.contains("text") => {

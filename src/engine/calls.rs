@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 /// Functions whose text a person reads.
 const SHOWING: &[&str] = &["die", "log", "print", "warn"];
 
-/// What a name before `::` refers to.
+/// The thing that a name before `::` refers to.
 pub(super) enum Space {
     File(usize),
     Static,

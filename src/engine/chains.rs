@@ -2,10 +2,9 @@
 //! value at the beginning of their own chain.
 
 use super::closures::{Closure, Method};
-use super::copies::TAKING;
+use super::copies::changes;
 use super::known::Known;
-use super::listed;
-use super::nothing::CHANGING;
+use super::of_name;
 use super::walk::{OTHER, TAKEN, Walk, chain, taken};
 use rhai::{Expr, Position};
 
@@ -25,7 +24,7 @@ impl Walk<'_> {
             return;
         };
         let method = call.name.as_str();
-        if !(listed(CHANGING, method) || TAKING.contains(&method)) || self.functions.contains_key(method) {
+        if !changes(method) || self.functions.contains_key(method) {
             return;
         }
         let constant = self.holds(&name.1).is_some_and(|holds| {
@@ -58,7 +57,6 @@ impl Walk<'_> {
             return;
         }
         let text = self.source.before(body);
-        let of_name = |char: char| char.is_alphanumeric() || char == '_';
         let is_name =
             |start: &usize| !text[..*start].ends_with(of_name) && !text[start + name.len()..].starts_with(of_name);
         let start = text.rmatch_indices(name).map(|(start, _)| start).find(is_name).unwrap_or(text.len());

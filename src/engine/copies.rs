@@ -8,7 +8,12 @@ use super::walk::{Walk, chain, statements};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
 
 /// Other methods that change their value, and return something.
-pub(super) const TAKING: &[&str] = &["drain", "pop", "remove", "retain", "shift", "splice"];
+const TAKING: &str = "drain pop remove retain shift splice";
+
+/// Returns true for a method that changes its value.
+pub(super) fn changes(method: &str) -> bool {
+    listed(CHANGING, method) || listed(TAKING, method)
+}
 
 impl Walk<'_> {
     /// Reports each captured variable that a closure of `par_map` or `par_each` changes.
@@ -55,16 +60,12 @@ impl Walk<'_> {
                 Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => found.extend(of(&assignment.1.lhs)),
                 Some(ASTNode::Expr(expr)) => {
                     let links = chain(expr).map(|(_, links)| links).unwrap_or_default();
-                    let changing = |link: &Expr| match link {
-                        Expr::MethodCall(call, _) => {
-                            let name = call.name.as_str();
-                            (listed(CHANGING, name) || TAKING.contains(&name)) && !self.functions.contains_key(name)
-                        }
-                        _ => false,
-                    };
+                    let changing = |name: &str| changes(name) && !self.functions.contains_key(name);
                     // The result of a method is another value.
-                    let first = links.iter().find(|link| matches!(link, Expr::MethodCall(..)));
-                    if first.is_some_and(|link| changing(link)) {
+                    let mut calls = links
+                        .iter()
+                        .filter_map(|link| if let Expr::MethodCall(call, _) = link { Some(call) } else { None });
+                    if calls.next().is_some_and(|call| changing(&call.name)) {
                         found.extend(of(expr));
                     }
                     if let Some(closure) = Closure::of(expr) {

@@ -7,7 +7,7 @@ use super::walk::chain;
 use rhai::{ASTNode, Expr, Stmt};
 use std::collections::BTreeSet;
 
-/// What a program does with its maps.
+/// The fields and variables that a program changes.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// Names of all fields that it assigns. Any of them may hold a closure, and so be a method.
@@ -26,14 +26,9 @@ const GROWING: &[&str] = &["fill_with", "mixin", "push", "append", "insert", "se
 /// Collects the facts of all files of a program.
 pub fn facts(program: &Program) -> Facts {
     let mut facts = Facts::default();
-    let functions: BTreeSet<&str> = program
-        .files
-        .iter()
-        .filter_map(|file| file.ast.as_ref())
-        .flat_map(rhai::AST::iter_functions)
-        .map(|function| function.name)
-        .collect();
-    for ast in program.files.iter().filter_map(|file| file.ast.as_ref()) {
+    let asts = || program.files.iter().flat_map(|file| &file.ast);
+    let functions: BTreeSet<&str> = asts().flat_map(rhai::AST::iter_functions).map(|function| function.name).collect();
+    for ast in asts() {
         ast.walk(&mut |path| {
             match path.last() {
                 Some(ASTNode::Expr(Expr::Map(map, _))) => {
@@ -79,16 +74,12 @@ impl Facts {
     /// Handles a method chain, in which a method may change its root.
     fn grows(&mut self, expr: &Expr, functions: &BTreeSet<&str>) {
         let Some((root, links)) = chain(expr) else { return };
-        let grows = links.iter().any(|link| match link {
-            Expr::MethodCall(call, _) => {
-                let name = call.name.as_str();
-                GROWING.contains(&name)
-                    || (listed(CHANGING, name) && !["reverse", "sort", "sort_by", "sort_desc"].contains(&name))
-                    || functions.contains(name)
-            }
-            _ => false,
-        });
-        if grows {
+        let grows = |name: &str| {
+            GROWING.contains(&name)
+                || (listed(CHANGING, name) && !["reverse", "sort", "sort_by", "sort_desc"].contains(&name))
+                || functions.contains(name)
+        };
+        if links.iter().any(|link| matches!(link, Expr::MethodCall(call, _) if grows(&call.name))) {
             self.touch(root);
         }
     }

@@ -20,7 +20,7 @@ pub struct Function {
     pub arguments: Option<Vec<(String, String)>>,
     /// The type of its result, empty for nothing.
     pub gives: String,
-    /// Whether it can fail.
+    /// Set if it can fail.
     pub fallible: bool,
     /// Lines of the doc comment.
     pub docs: Vec<String>,

@@ -3,6 +3,7 @@
 
 use super::elsewhere::has;
 use super::load::{self, Source};
+use super::of_name;
 use super::program::{Program, constants};
 use super::settings::{self, Kind};
 use crate::api::nearest::{is_renamed, nearest};
@@ -268,7 +269,6 @@ fn is_defined(ast: &AST, name: &str) -> bool {
 
 /// Returns true if the file itself or another script reads a name that moyai does not know.
 fn is_used(run: &Run, config: &Source, name: &str) -> bool {
-    let of_name = |char: char| char.is_alphanumeric() || char == '_';
     let code = config.text.lines().filter(|line| !line.trim_start().starts_with("//"));
     let count: usize = code.map(|line| line.split(|char| !of_name(char)).filter(|word| *word == name).count()).sum();
     let reads = |source: &Source| {
@@ -283,7 +283,6 @@ fn is_used(run: &Run, config: &Source, name: &str) -> bool {
 
 /// Returns where a function is defined.
 pub fn place(config: &Source, name: &str) -> (usize, usize) {
-    let of_name = |char: char| char.is_alphanumeric() || char == '_';
     let found = config.text.lines().enumerate().find_map(|(number, line)| {
         let (before, after) = line.split_once("fn ")?;
         let after = after.trim_start().strip_prefix(name)?;

@@ -1,4 +1,4 @@
-//! What the check knows about a value before the script runs.
+//! The kinds of values, as far as the check knows them before the script runs.
 
 use super::listed;
 use super::literal::Kind;
@@ -25,7 +25,7 @@ pub(super) enum Known {
     Command,
 }
 
-/// What is known about a variable.
+/// The known facts about a variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Holds {
     pub(super) constant: bool,

@@ -4,10 +4,10 @@
 use super::calls::Space;
 use super::foreign::closed;
 use super::known::Known;
-use super::listed;
 use super::literal::Kind;
 use super::nothing::CHANGING;
 use super::walk::{Walk, chain, last_call, start};
+use super::{is_shouted, listed, of_name};
 use crate::api::text::{ONE_TEXT, PARTS};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
 
@@ -255,9 +255,7 @@ impl Walk<'_> {
                 name if self.is_value(name) => {
                     return (quote == Some('`')).then(|| (shown.to_owned(), name.to_owned()));
                 }
-                name if name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_') => {
-                    format!("env(\"{name}\")")
-                }
+                name if is_shouted(name) => format!("env(\"{name}\")"),
                 name => format!("args[{}]", name.parse::<usize>().ok().filter(|_| name.len() == 1)?.checked_sub(1)?),
             };
             Some((shown.to_owned(), instead))
@@ -360,8 +358,7 @@ pub(super) fn texts_of(parts: &[Expr]) -> impl Iterator<Item = &str> {
 fn braced(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices('{').filter_map(|(at, _)| {
         let name = text[at + 1..].split('}').next()?;
-        let plain = name.starts_with(|char: char| char.is_alphabetic())
-            && name.chars().all(|char| char.is_alphanumeric() || char == '_');
+        let plain = name.starts_with(|char: char| char.is_alphabetic()) && name.chars().all(of_name);
         (plain && !text[..at].ends_with('$') && text[at + 1..].contains('}')).then_some(name)
     })
 }
@@ -384,7 +381,6 @@ pub(super) fn dollars(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.match_indices('$').filter_map(|(place, _)| {
         let after = &text[place + 1..];
         let inner = after.strip_prefix('{').unwrap_or(after);
-        let of_name = |char: char| char.is_alphanumeric() || char == '_';
         let end = if inner.starts_with(['@', '*', '#']) {
             1
         } else {

@@ -70,6 +70,16 @@ fn listed(words: &str, word: &str) -> bool {
     words.contains(word) && words.split_whitespace().any(|listed| listed == word)
 }
 
+/// Returns true if a name can have this character.
+fn of_name(char: char) -> bool {
+    char.is_alphanumeric() || char == '_'
+}
+
+/// Returns true for a name in capitals, such as that of an environment variable.
+fn is_shouted(name: &str) -> bool {
+    name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_')
+}
+
 /// Adds Rhai's limits and moyai's syntax to an engine.
 fn bare(mut engine: Engine, context: &Context) -> Engine {
     // The optimiser would fold constants that the checks need, and it panics on `const M = #{}; M.a = 1`.

@@ -34,7 +34,7 @@ pub struct Table<'e> {
     known: RefCell<HashMap<(String, String), Forms>>,
 }
 
-/// What is known about a name without reading its documentation.
+/// The facts about a name that do not need its documentation.
 #[derive(Debug, Default)]
 struct Entry {
     counts: BTreeSet<usize>,

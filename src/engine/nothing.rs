@@ -30,7 +30,7 @@ const GIVING: &[(&str, &str)] = &[
     ("append", " + other"),
 ];
 
-/// What code returns on all of its paths.
+/// The result of code, on all of its paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gives {
     Value,

@@ -1,6 +1,7 @@
 //! Reports paths and patterns in a script's constants that look as if they were expanded: only `glob` expands
 //! anything.
 
+use super::is_shouted;
 use super::known::inner;
 use super::lints::texts_of;
 use super::walk::Walk;
@@ -58,13 +59,10 @@ impl Walk<'_> {
             Expr::InterpolatedString(parts, _) => texts_of(parts).map(str::to_owned).collect(),
             _ => vec![constant.clone().unwrap_or(first)],
         };
-        if let Some((variable, name)) = texts.iter().flat_map(|text| super::lints::dollars(text)).find(|(_, name)| {
-            name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_') && !self.is_value(name)
-        }) {
-            let (message, help) = (
-                format!("`{shown}` does not expand `{variable}`, it is part of a name"),
-                format!("write `${{env(\"{name}\")}}` in backticks"),
-            );
+        let mut variables = texts.iter().flat_map(|text| super::lints::dollars(text));
+        if let Some((variable, name)) = variables.find(|(_, name)| is_shouted(name) && !self.is_value(name)) {
+            let message = format!("`{shown}` does not expand `{variable}`, it is part of a name");
+            let help = format!("write `${{env(\"{name}\")}}` in backticks");
             return self.report(at, message, help);
         }
         if glob {

@@ -197,13 +197,7 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn add(&mut self, source: Source) -> usize {
         let index = self.program.files.len();
-        let ast = match compile(self.engine, &source) {
-            Ok(ast) => Some(ast),
-            Err(report) => {
-                self.reports.push(*report);
-                None
-            }
-        };
+        let ast = compile(self.engine, &source).map_err(|report| self.reports.push(*report)).ok();
         let found = ast.as_ref().map(imports).unwrap_or_default();
         self.program.files.push(File {
             source: source.clone(),

@@ -1,8 +1,8 @@
 //! Renders errors for people: file, line, the underlined source line, and what to write instead.
 
 use super::load::Source;
-use super::names;
 use super::program::Program;
+use super::{names, of_name};
 use crate::api::Context;
 use crate::run::{Error, Place, Report, text};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -103,10 +103,9 @@ pub(super) fn repeats(text: &str, column: usize, help: &str) -> bool {
 /// Returns the length of the word at a column: a name, a literal up to its quote, else one character.
 fn token(text: &str, column: usize) -> usize {
     let mut chars = text.chars().skip(column.saturating_sub(1));
-    let of_name = |char: &char| char.is_alphanumeric() || *char == '_';
     match chars.next() {
         Some(quote @ ('`' | '"' | '\'')) => chars.position(|char| char == quote).map_or(1, |end| end + 2),
-        Some(char) if of_name(&char) => 1 + chars.take_while(of_name).count(),
+        Some(char) if of_name(char) => 1 + chars.take_while(|char| of_name(*char)).count(),
         _ => 1,
     }
 }

@@ -23,7 +23,7 @@ struct Call {
     files: Option<BTreeSet<usize>>,
 }
 
-/// What a file defines and calls.
+/// The functions that a file defines and calls.
 #[derive(Default)]
 struct Names {
     defined: BTreeMap<String, BTreeSet<usize>>,

@@ -220,7 +220,7 @@ pub struct Setting {
     pub name: String,
     /// `const NAME = VALUE;` with the built-in value, or `fn name(c)`.
     pub form: String,
-    /// What it holds or returns: "an array". Empty if that does not matter.
+    /// The kind that it holds or returns: "an array". Empty if that does not matter.
     pub kind: String,
     /// The comment above it.
     pub docs: String,

@@ -5,6 +5,7 @@ use super::elsewhere::instead;
 use super::foreign;
 use super::literal::Kind;
 use super::load::Source;
+use super::of_name;
 use super::report::{PART, lower};
 use super::walk::taken;
 use crate::run::Report;
@@ -274,7 +275,7 @@ fn again(before: &str, rest: &str) -> Option<String> {
 fn set<'a>(source: &Source, code: &'a str) -> Option<(&'a str, &'a str)> {
     let (name, value) = code.split_once('=')?;
     let (name, value) = (name.trim(), value.trim());
-    let plain = !name.is_empty() && name.chars().all(|char| char.is_alphanumeric() || char == '_');
+    let plain = !name.is_empty() && name.chars().all(of_name);
     let declared = ["let", "const"].iter().any(|word| source.text.contains(&format!("{word} {name} ")));
     (plain && !value.starts_with('=') && !declared).then_some((name, value))
 }

@@ -39,7 +39,7 @@ pub struct Refusal {
     pub offset: usize,
     /// The reason, as a sentence.
     pub message: String,
-    /// What to write instead.
+    /// The text to write instead.
     pub help: String,
 }
 
@@ -154,7 +154,9 @@ fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(
         '$' => return Some((format!("`$`{OF_SHELL}"), foreign::dollar(rest))),
         '~' if begins => "write `${env(\"HOME\")}`",
         '#' if begins => "write a comment outside the backticks, after `//`, or quote the `#`",
-        '=' if words == 0 && word.is_some_and(Word::is_name) => "write `.env(\"NAME\", value)` after the command",
+        '=' if words == 0 && word.and_then(Word::text).is_some_and(is_variable) => {
+            "write `.env(\"NAME\", value)` after the command"
+        }
         _ => return None,
     };
     let what = match char {
@@ -304,18 +306,6 @@ impl Word {
         }
     }
 
-    /// Returns true if this could be the name of a shell variable.
-    fn is_name(&self) -> bool {
-        match self.pieces.as_slice() {
-            [Piece::Text(text)] => {
-                !text.starts_with(|char: char| char.is_ascii_digit())
-                    && !text.is_empty()
-                    && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
-            }
-            _ => false,
-        }
-    }
-
     /// Returns the word's text if it contains no value.
     pub fn text(&self) -> Option<&str> {
         match self.pieces.as_slice() {
@@ -323,6 +313,13 @@ impl Word {
             _ => None,
         }
     }
+}
+
+/// Returns true for the name of a shell variable.
+pub(super) fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|char: char| char.is_ascii_digit())
+        && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
 /// The value of a hole.
@@ -334,6 +331,18 @@ pub enum Value {
     Number(String),
     /// An array: one argument per element.
     Many(Vec<String>),
+}
+
+/// Returns message and help for a value that a program would read as an option.
+pub(super) fn dash(value: &str) -> (String, String) {
+    let help = "put `--` before it if the program supports that, or use an array: `${[value]}`";
+    (format!("the value `{value}` begins with `-` and would be read as an option"), help.into())
+}
+
+/// Returns message and help for a value with a NUL byte.
+pub(super) fn nul() -> (String, String) {
+    let help = "remove it, or pass the value with `.stdin(text)`";
+    ("a value contains a NUL byte, which an argument cannot".into(), help.into())
 }
 
 /// Puts the values into the words of one stage.
@@ -357,10 +366,7 @@ pub fn fill(words: &[Word], values: &[Value]) -> Result<Vec<String>, (String, St
                 Piece::Hole(index) => match &values[*index] {
                     Value::Text(value) => {
                         if text.is_empty() && value.starts_with('-') && !argv.iter().any(|word| word == "--") {
-                            return Err((
-                                format!("the value `{value}` begins with `-` and would be read as an option"),
-                                "put `--` before it if the program supports that, or use an array: `${[value]}`".into(),
-                            ));
+                            return Err(dash(value));
                         }
                         text.push_str(value);
                     }
@@ -379,10 +385,7 @@ pub fn fill(words: &[Word], values: &[Value]) -> Result<Vec<String>, (String, St
         argv.push(text);
     }
     if argv.iter().any(|word| word.contains('\0')) {
-        return Err((
-            "a value contains a NUL byte, which an argument cannot".into(),
-            "remove it, or pass the value with `.stdin(text)`".into(),
-        ));
+        return Err(nul());
     }
     Ok(argv)
 }

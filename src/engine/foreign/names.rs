@@ -1,6 +1,6 @@
 //! Names in other languages, and what to write instead.
 
-use crate::engine::listed;
+use crate::engine::{is_shouted, listed};
 
 /// Names in other languages, and what to write instead.
 const NAMES: &[(&str, &str)] = &[
@@ -36,7 +36,7 @@ pub fn name(name: &str) -> Option<String> {
 
 /// Returns the help for an unknown name in capitals, which is probably an environment variable.
 pub fn environment(name: &str) -> Option<String> {
-    let shouted = name.len() > 2 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_');
+    let shouted = name.len() > 2 && is_shouted(name);
     shouted.then(|| {
         format!("write `env(\"{name}\")` for an environment variable, or declare a constant: `const {name} = ...;`")
     })

@@ -1,6 +1,6 @@
 //! Splits a line into tokens, and replaces tokens of other languages.
 
-use crate::engine::listed;
+use crate::engine::{is_shouted, listed, of_name};
 
 /// The sort of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,6 @@ pub(super) fn tokens(line: &str) -> Vec<Token<'_>> {
     let mut at = 0;
     while let Some(first) = line[at..].chars().next() {
         let rest = &line[at..];
-        let of_name = |char: char| char.is_alphanumeric() || char == '_';
         let run = |of: &dyn Fn(char) -> bool| rest.find(|char| !of(char)).unwrap_or(rest.len());
         let (length, sort) = match first {
             char if char.is_whitespace() => {
@@ -65,7 +64,7 @@ pub(super) fn tokens(line: &str) -> Vec<Token<'_>> {
             }
             '/' if rest.starts_with("//") && !line[..at].ends_with(':') => break,
             '"' | '\'' | '`' => (closed(rest, first), Sort::Text),
-            char if char.is_ascii_digit() => (run(&|char| of_name(char)), Sort::Number),
+            char if char.is_ascii_digit() => (run(&of_name), Sort::Number),
             char if of_name(char) => (run(&of_name), Sort::Word),
             other => {
                 let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign));
@@ -127,9 +126,7 @@ pub(super) fn variable(line: &str, tokens: &[Token<'_>]) -> Option<(String, usiz
         number if number.chars().all(|char| char.is_ascii_digit()) => {
             format!("args[{}]", number.parse::<usize>().unwrap_or(1).saturating_sub(1))
         }
-        name if name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_') => {
-            format!("env(\"{name}\")")
-        }
+        name if is_shouted(name) => format!("env(\"{name}\")"),
         name => name.to_owned(),
     };
     if next.text != "{" {
@@ -142,7 +139,7 @@ pub(super) fn variable(line: &str, tokens: &[Token<'_>]) -> Option<(String, usiz
     if let Some(name) = inside.strip_prefix('#').filter(|name| !name.is_empty()) {
         return Some((format!("{}.len()", full(name)), count));
     }
-    let end = inside.find(|char: char| !(char.is_alphanumeric() || char == '_')).unwrap_or(inside.len());
+    let end = inside.find(|char: char| !of_name(char)).unwrap_or(inside.len());
     let (name, rest) = if end == 0 { (inside, "") } else { inside.split_at(end) };
     let ours = full(name);
     let default = [":-", ":=", "-"].iter().find_map(|sign| rest.strip_prefix(sign));

@@ -4,7 +4,7 @@ use super::flow::POSITIONAL;
 use super::interpreters::program_text;
 use super::tables::{BUILTINS, DATA, INTERPRETERS, PROGRAMS, SHELLS, SPECIAL, STARTING, STDIN, WRAPPERS, help_for};
 use crate::engine::listed;
-use crate::engine::words::Value;
+use crate::engine::words::{Value, is_variable};
 
 /// A part of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Piece {
 /// A word as a list of its pieces.
 pub type Word = Vec<Piece>;
 
-/// What a simple command does with its values.
+/// The effects of a simple command on its values.
 #[derive(Default)]
 pub struct Verdict {
     /// Refused values: number, place, help.
@@ -443,8 +443,5 @@ fn assigned_name(word: &Word) -> Option<String> {
     let Some(Piece::Text(text)) = word.first() else { return None };
     let (name, _) = text.split_once('=')?;
     let name = name.strip_suffix('+').unwrap_or(name);
-    let valid = !name.is_empty()
-        && !name.starts_with(|char: char| char.is_ascii_digit())
-        && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_');
-    valid.then(|| name.to_owned())
+    is_variable(name).then(|| name.to_owned())
 }
