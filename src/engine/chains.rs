@@ -5,19 +5,10 @@ use super::closures::{Closure, Method};
 use super::copies::changes;
 use super::known::Known;
 use super::of_name;
-use super::walk::{OTHER, TAKEN, Walk, chain, taken};
+use super::walk::{OTHER, TAKEN, Walk, calls, chain, taken};
 use rhai::{Expr, Position};
 
 impl Walk<'_> {
-    /// Checks only the arguments in a chain on an unknown variable, which is reported already.
-    pub(super) fn of_nothing(&mut self, links: &[&Expr]) {
-        for link in links {
-            if let Expr::MethodCall(call, _) = link {
-                call.args.iter().for_each(|arg| self.expr(arg));
-            }
-        }
-    }
-
     /// Reports a method that changes a constant.
     pub(super) fn changed_constant(&mut self, root: &Expr, links: &[&Expr]) {
         let (Expr::Variable(name, _, at), Some(Expr::MethodCall(call, _))) = (root, links.first()) else {
@@ -69,10 +60,8 @@ impl Walk<'_> {
     /// closure in it that captures `found` would end the run.
     pub(super) fn held(&mut self, root: &Expr, links: &[&Expr]) {
         let Expr::Variable(name, _, at) = root else { return };
-        let calls =
-            links.iter().filter_map(|link| if let Expr::MethodCall(call, _) = link { Some(call) } else { None });
         let takes = |arg: &Expr| Closure::of(arg).is_some_and(|closure| closure.taken.contains(&name.1.as_str()));
-        let mut calls = calls.filter(|call| Method::of(&call.name).is_some());
+        let mut calls = calls(links).filter(|call| Method::of(&call.name).is_some());
         let Some(call) = calls.find(|call| call.args.iter().any(takes)) else { return };
         let name = &name.1;
         let message = format!("the closure in `.{}(...)` uses `{name}`, with which this chain begins", call.name);

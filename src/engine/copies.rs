@@ -4,7 +4,7 @@
 use super::closures::Closure;
 use super::listed;
 use super::nothing::CHANGING;
-use super::walk::{Walk, chain, statements};
+use super::walk::{Walk, calls, chain, statements};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
 
 /// Other methods that change their value, and return something.
@@ -62,10 +62,7 @@ impl Walk<'_> {
                     let links = chain(expr).map(|(_, links)| links).unwrap_or_default();
                     let changing = |name: &str| changes(name) && !self.functions.contains_key(name);
                     // The result of a method is another value.
-                    let mut calls = links
-                        .iter()
-                        .filter_map(|link| if let Expr::MethodCall(call, _) = link { Some(call) } else { None });
-                    if calls.next().is_some_and(|call| changing(&call.name)) {
+                    if calls(&links).next().is_some_and(|call| changing(&call.name)) {
                         found.extend(of(expr));
                     }
                     if let Some(closure) = Closure::of(expr) {

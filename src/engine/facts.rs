@@ -3,7 +3,7 @@
 use super::listed;
 use super::nothing::CHANGING;
 use super::program::Program;
-use super::walk::chain;
+use super::walk::{calls, chain};
 use rhai::{ASTNode, Expr, Stmt};
 use std::collections::BTreeSet;
 
@@ -79,7 +79,7 @@ impl Facts {
                 || (listed(CHANGING, name) && !["reverse", "sort", "sort_by", "sort_desc"].contains(&name))
                 || functions.contains(name)
         };
-        if links.iter().any(|link| matches!(link, Expr::MethodCall(call, _) if grows(&call.name))) {
+        if calls(&links).any(|call| grows(&call.name)) {
             self.touch(root);
         }
     }

@@ -159,8 +159,9 @@ impl Errors<'_> {
                 let message = format!("moyai reads the constant `{name}`, but this is a function");
                 return self.report(place, message, format!("write `const {name} = ...;`"));
             }
+            let own: Vec<&str> = self.ast.iter_functions().map(|own| own.name).collect();
             let all: Vec<&str> = self.built_in.iter_functions().map(|known| known.name).collect();
-            let all = || all.iter().copied().filter(|name| !is_defined(self.ast, name));
+            let all = || all.iter().copied().filter(|name| !own.contains(name));
             let near = hook(name).filter(|near| all().any(|known| known == *near)).or_else(|| nearest(name, all()));
             if let Some(near) = near.filter(|near| is_renamed(name, near) || !is_used(self.run, self.config, name)) {
                 let message = format!("moyai does not call the function `{name}`");
@@ -261,10 +262,6 @@ pub fn near(config: &Source, place: (usize, usize), text: &str) -> (usize, usize
 /// Returns the constant or function of `config.rhai` that a name may mean.
 fn hook(word: &str) -> Option<&'static str> {
     HOOKS.iter().find(|(words, _)| has(words, word)).map(|(_, hook)| *hook)
-}
-
-fn is_defined(ast: &AST, name: &str) -> bool {
-    ast.iter_functions().any(|function| function.name == name)
 }
 
 /// Returns true if the file itself or another script reads a name that moyai does not know.

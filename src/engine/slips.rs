@@ -230,7 +230,7 @@ impl Walk<'_> {
         let Some((root, links)) = chain(field) else { return };
         let Some(Expr::Property(property, _)) = links.last() else { return };
         let name = property.2.as_str();
-        let known = if links.len() == 1 { self.known(root) } else { self.before_last(field) };
+        let known = if links.len() == 1 { self.known(root) } else { self.after(&links[..links.len() - 1]) };
         if known != Known::Time && (known != Known::Nothing || self.facts.fields.contains(name)) {
             return;
         }
@@ -265,12 +265,6 @@ impl Walk<'_> {
                 .map_or_else(|| format!("its values are {}", names.join(", ")), |near| format!("write `\"{near}\"`"));
             self.report(*at, format!("`{name}` is never \"{value}\""), help);
         }
-    }
-
-    /// Returns what is known about the value before the last link of a chain: `now().ago(...)` in
-    /// `now().ago(...).hour`.
-    fn before_last(&self, expr: &Expr) -> Known {
-        chain(expr).map_or(Known::Nothing, |(_, links)| self.after(&links[..links.len() - 1]))
     }
 
     /// Returns what is known about the value after these links.

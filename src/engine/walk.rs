@@ -93,6 +93,11 @@ pub(super) fn chain(expr: &Expr) -> Option<(&Expr, Vec<&Expr>)> {
     Some((root, links))
 }
 
+/// Returns the method calls among the links of a chain.
+pub(super) fn calls<'e>(links: &[&'e Expr]) -> impl Iterator<Item = &'e FnCallExpr> {
+    links.iter().filter_map(|link| if let Expr::MethodCall(call, _) = link { Some(&**call) } else { None })
+}
+
 /// Returns the method call that ends `root.a[b].c()`, and its place.
 pub(super) fn last_call(expr: &Expr) -> Option<(&FnCallExpr, Position)> {
     match chain(expr)?.1.last()? {
@@ -486,7 +491,8 @@ impl<'a> Walk<'a> {
         let wrong = self.reports.len();
         self.expr(root);
         if self.reports.len() > wrong && matches!(root, Expr::Variable(..)) {
-            return self.of_nothing(&links);
+            // The variable is reported already.
+            return calls(&links).flat_map(|call| &call.args).for_each(|arg| self.expr(arg));
         }
         self.changed_constant(root, &links);
         self.held(root, &links);

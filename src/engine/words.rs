@@ -61,9 +61,7 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
             }
             Segment::Text(text) => *text,
         };
-        let refuse = |offset: usize, message: &str, help: &str| {
-            Err(Refusal { segment, offset, message: message.to_owned(), help: help.to_owned() })
-        };
+        let refuse = |offset: usize, message: &str, help: &str| refuse((segment, offset), message, help);
         let mut chars = text.char_indices();
         if let Some(begin) = open.take() {
             open = quoted(segments, segment, begin, '"', &mut chars, word.get_or_insert_default())?;
@@ -120,15 +118,18 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
         } else {
             ("the command is empty", "put a program's name between the backticks")
         };
-        return Err(Refusal {
-            segment: segments.len().saturating_sub(1),
-            offset: 0,
-            message: message.into(),
-            help: help.into(),
-        });
+        return refuse((segments.len().saturating_sub(1), 0), message, help);
     }
     stages.push(words);
     Ok(stages)
+}
+
+fn refuse<T>(
+    (segment, offset): (usize, usize),
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Result<T, Refusal> {
+    Err(Refusal { segment, offset, message: message.into(), help: help.into() })
 }
 
 /// The end of a message about a character that only a shell interprets.
@@ -252,16 +253,13 @@ fn quoted(
     chars: &mut std::str::CharIndices<'_>,
     word: &mut Word,
 ) -> Result<Option<(usize, usize)>, Refusal> {
-    let refuse = |(segment, offset): (usize, usize), message: String, help: &str| {
-        Err(Refusal { segment, offset, message, help: help.to_owned() })
-    };
     // An empty pair of quotes is an empty argument.
     word.push_str("");
     while let Some((offset, char)) = chars.next() {
         let at = (segment, offset);
         match char {
             char if char == quote => return Ok(None),
-            '\0' => return refuse(at, "a NUL byte cannot be part of a command".into(), "remove it"),
+            '\0' => return refuse(at, "a NUL byte cannot be part of a command", "remove it"),
             '\\' if quote == '"' => match chars.next() {
                 Some((_, escaped @ ('"' | '\\' | '$' | '`'))) => word.push(escaped),
                 other => {
@@ -271,11 +269,8 @@ fn quoted(
             },
             '$' if quote == '"' => {
                 let help = foreign::dollar(&format!("${}", chars.as_str()));
-                return refuse(
-                    at,
-                    format!("`$`{OF_SHELL}"),
-                    &format!("{help}, or use single quotes to pass it literally"),
-                );
+                let help = format!("{help}, or use single quotes to pass it literally");
+                return refuse(at, format!("`$`{OF_SHELL}"), help);
             }
             char => word.push(char),
         }
@@ -286,7 +281,7 @@ fn quoted(
         }
         return refuse(
             begin,
-            "a `${...}` is between single quotes, where nothing is filled in".into(),
+            "a `${...}` is between single quotes, where nothing is filled in",
             "for one argument that contains the value, close the quotes before it and open them again after it: \
              `'text '${x}' text'`",
         );
