@@ -48,7 +48,7 @@ use crate::api::{self, Context};
 use crate::run::{Cause, Error, Place, Result, Run, exit, memory, text};
 use check::Options;
 use load::Source;
-use program::{Program, Resolver};
+use program::Program;
 use rhai::{Dynamic, Engine, EvalAltResult, LexError, OptimizationLevel, Scope, Token};
 use std::sync::Arc;
 use std::time::Duration;
@@ -286,6 +286,13 @@ fn stopped(error: Error, place: &Place) -> Error {
     }
 }
 
+/// Returns the error of a file that is read before scripts run, such as the rules.
+fn unreadable(run: &Run, engine: &Engine, program: &Program, error: &EvalAltResult) -> Error {
+    let cause = run.cancel.cause().map(Cause::error);
+    let error = cause.unwrap_or_else(|| report::of_script(engine, program, error));
+    report::locate(program, error).exit(exit::USAGE)
+}
+
 fn run_here(
     run: &Arc<Run>,
     context: Context,
@@ -301,12 +308,9 @@ fn run_here(
         let warnings = Error { reports: options.warnings.clone(), ..Error::default() };
         run.output.log(&report::render(&warnings, false));
     }
-    let program = Arc::new(program.separate(&engine)?);
-    engine.set_module_resolver(Resolver(program.clone()));
+    let (program, ast) = program.prepare(&mut engine)?;
     context.set_args(options.parse(&source.name, words)?);
     context.set_ignored(options.ignored);
-    // The check has refused a script that cannot be parsed.
-    let ast = program.files[0].ast.clone().unwrap_or_default();
     let result = engine.run_ast_with_scope(&mut Scope::new(), &ast);
     let explain = |error: Box<EvalAltResult>| {
         let (inner, place) = report::innermost(&program, &error);

@@ -144,10 +144,7 @@ impl Walk<'_> {
             (Expr::StringConstant(..), _) if rest.iter().all(|part| matches!(part, Expr::StringConstant(..))) => return,
             _ => "pass the directory separately from the pattern: `glob(dir, \"*.log\")`".to_owned(),
         };
-        self.warn(
-            pattern.start_position(),
-            "this pattern contains a value: `*`, `?` and `[` in the value would be patterns too",
-            help,
-        );
+        let message = "this pattern contains a value: `*`, `?` and `[` in the value would be patterns too";
+        self.warn(pattern.start_position(), message, help);
     }
 }

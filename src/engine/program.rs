@@ -107,6 +107,18 @@ impl Program {
         closure.starts_with(CLOSURE).then(|| self.files.iter().find(has))?.map(|file| &file.source.shown)
     }
 
+    /// Makes the program ready to run, and returns the code of the script.
+    ///
+    /// # Errors
+    /// Like [`Program::separate`].
+    pub fn prepare(self, engine: &mut Engine) -> Result<(Arc<Self>, AST)> {
+        let program = Arc::new(self.separate(engine)?);
+        engine.set_module_resolver(Resolver(program.clone()));
+        // The check has refused a script that cannot be parsed.
+        let ast = program.files[0].ast.clone().unwrap_or_default();
+        Ok((program, ast))
+    }
+
     /// Runs a file's top level once, and returns its module.
     fn module(&self, engine: &Engine, index: usize) -> Fallible<Shared<Module>> {
         // The lock is held while the file runs, so that a second thread waits. There are no cycles, so nobody

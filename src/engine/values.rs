@@ -2,12 +2,12 @@
 //! rest.
 
 use super::load::{self, Source};
-use super::program::{Program, Resolver, constants};
+use super::program::{Program, constants};
 use super::settings::Kind;
-use super::{build, check, hooks, on_large_stack, report, shapes};
+use super::{build, check, hooks, on_large_stack, shapes, unreadable};
 use crate::api::nearest::nearest;
 use crate::api::{Context, http, probe};
-use crate::run::{Error, Options, Report, Result, Run, exit};
+use crate::run::{Error, Options, Report, Result, Run};
 use rhai::{AST, Array, Dynamic, Engine, Map};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,7 @@ struct Laid {
     run: Arc<Run>,
     engine: Engine,
     program: Arc<Program>,
+    ast: AST,
 }
 
 impl Laid {
@@ -32,22 +33,17 @@ impl Laid {
     fn new(run: &Arc<Run>, config: Option<&Source>, asking: &str, limit: Duration) -> Result<Self> {
         // Evaluating it changes nothing, whatever it contains.
         let dry = run.beside(Options { dry_run: true, timeout: Some(limit), ..run.options.clone() })?;
-        let engine = build(&Context::new(dry.clone()));
+        let mut engine = build(&Context::new(dry.clone()));
         let asking = Source { name: "values".into(), shown: "values".into(), text: asking.into(), ..Source::default() };
         let (program, reports) = Program::load(&dry, &engine, &asking, config);
         check::check(&program, &engine, reports)?;
-        let program = Arc::new(program.separate(&engine)?);
-        Ok(Self { run: dry, engine, program })
+        let (program, ast) = program.prepare(&mut engine)?;
+        Ok(Self { run: dry, engine, program, ast })
     }
 
-    fn evaluate<T: Clone + Send + Sync + 'static>(&mut self) -> Result<T> {
-        self.engine.set_module_resolver(Resolver(self.program.clone()));
-        let ast = self.program.files[0].ast.clone().unwrap_or_default();
-        self.engine.eval_ast::<T>(&ast).map_err(|error| {
-            let cause = self.run.cancel.cause().map(crate::run::Cause::error);
-            let error = cause.unwrap_or_else(|| report::of_script(&self.engine, &self.program, &error));
-            report::locate(&self.program, error).exit(exit::USAGE)
-        })
+    fn evaluate<T: Clone + Send + Sync + 'static>(&self) -> Result<T> {
+        let failed = |error: Box<_>| unreadable(&self.run, &self.engine, &self.program, &error);
+        self.engine.eval_ast::<T>(&self.ast).map_err(failed)
     }
 }
 
@@ -96,7 +92,7 @@ pub fn constants_of(run: &Arc<Run>) -> Result<Map> {
 /// All errors, one report each.
 pub fn validate(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Report>> {
     let reports = on_large_stack(|| {
-        let mut laid = Laid::new(run, Some(config), &asking(run), LIMIT)?;
+        let laid = Laid::new(run, Some(config), &asking(run), LIMIT)?;
         let Some(file) = laid.program.files.iter().position(|file| file.source.key() == config.key()) else {
             return Ok(Vec::new());
         };
@@ -117,7 +113,7 @@ pub fn validate(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<R
         // `lib/config-errors` relies on the kinds.
         if found.is_empty() {
             let text = format!("import \"lib/config-errors\" as errors; errors::all({complete})");
-            let mut laid = Laid::new(run, Some(config), &text, LIMIT)?;
+            let laid = Laid::new(run, Some(config), &text, LIMIT)?;
             let errors: Array = laid.evaluate()?;
             found.extend(errors.iter().map(|error| {
                 let error = error.read_lock::<Map>().map(|map| map.clone()).unwrap_or_default();

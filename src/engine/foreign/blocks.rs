@@ -200,11 +200,8 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
     let word = line.position(&["in", "of"])?;
     if line.is(word + 1, &["#"]) && line.is(word + 2, &["{"]) {
         let name = line.at(skip)?.text;
-        return line.found(
-            word + 1,
-            "`for` loops over a list, but this is a map",
-            format!("write `for {name} in map.keys() {{ ... }}`"),
-        );
+        let help = format!("write `for {name} in map.keys() {{ ... }}`");
+        return line.found(word + 1, "`for` loops over a list, but this is a map", help);
     }
     let mut end = header(line, word + 1);
     if line.is(1, &["("]) && !line.is(3, &[","]) {
@@ -212,13 +209,10 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
     }
     let names: Vec<&str> =
         line.part(skip..word).iter().filter(|token| token.is_word()).map(|token| token.text).collect();
-    let through = line.part(word + 1..end.max(word + 1));
-    let full = if line.error > word && line.error < end && line.is(line.error, &["print", "echo"]) {
-        line.part(word + 1..line.error)
-    } else {
-        through
-    };
-    let mut list = list(line, full)?;
+    if line.error > word && line.error < end && line.is(line.error, &["print", "echo"]) {
+        end = line.error;
+    }
+    let mut list = list(line, line.part(word + 1..end.max(word + 1)))?;
     let variables = match names.as_slice() {
         [index, item] => {
             if let Some(inner) = list.strip_prefix("enumerate(").and_then(|inner| inner.strip_suffix(')')) {
