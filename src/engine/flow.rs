@@ -13,8 +13,8 @@ use crate::run::Report;
 use rhai::{AST, ASTFlags, ASTNode, BinaryExpr, Expr, FnCallExpr, Module, OpAssignment, Position, Stmt};
 
 /// Programs that a shell user often puts in backticks for their output.
-pub(super) const PROGRAMS: &str = "awk basename cat curl cut date df dig dirname docker du find free git grep head hostname id ip ls mktemp nproc \
-     pgrep ps pwd sed sort ss stat systemctl tail tr uname uptime wc wget which whoami";
+pub(super) const PROGRAMS: &str = "awk basename cat curl cut date df dig dirname docker du find free git grep head \
+    hostname id ip ls mktemp nproc pgrep ps pwd sed sort ss stat systemctl tail tr uname uptime wc wget which whoami";
 
 /// Returns the statement's keyword if nothing after it can run.
 fn ends(stmt: &Stmt, own: &dyn Fn(&str) -> bool) -> Option<(String, Position)> {

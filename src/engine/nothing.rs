@@ -8,8 +8,8 @@ use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Module, Position, St
 use std::any::TypeId;
 
 /// Rhai's methods that change a value and return nothing.
-pub(super) const CHANGING: &str = "append chop clear crop dedup fill_with insert make_lower make_upper mixin pad push reverse sort sort_by \
-     sort_desc truncate";
+pub(super) const CHANGING: &str = "append chop clear crop dedup fill_with insert make_lower make_upper mixin pad push \
+    reverse sort sort_by sort_desc truncate";
 
 /// Functions that return nothing, and share their name with a function of the interpreter. For all others the
 /// type says so.

@@ -40,8 +40,8 @@ const SAME: &[&str] = &["drain", "extract", "filter", "head", "reversed", "skip"
 /// Methods that return an element.
 const ONE: &[&str] = &["find", "first", "get", "last", "pop", "shift"];
 /// Fields of an error of the interpreter, see `EvalAltResult::dump_fields` of rhai.
-const THROWN: &str = "actual character elements error function index length line message module position property requested source \
-     type value variable";
+const THROWN: &str = "actual character elements error function index length line message module position property \
+    requested source type value variable";
 
 impl Shape {
     /// Returns what is known of a value of this shape.
@@ -251,8 +251,7 @@ impl Walk<'_> {
             ("split", []) => Some(Shape::texts()),
             // For a list, `split` takes a number.
             ("split", [by, ..]) if self.known(by).is_text() => Some(Shape::texts()),
-            ("to_chars", []) if receiver().is_text() => Some(Shape::texts()),
-            ("fields", _) if receiver().is_text() => Some(Shape::texts()),
+            ("to_chars", []) | ("fields", _) if receiver().is_text() => Some(Shape::texts()),
             ("keys", []) if receiver() == Known::Map => Some(Shape::texts()),
             ("find", [by]) if self.known(by).is_text() && receiver().is_text() => Some(Shape::Maybe(Known::Text)),
             _ => None,

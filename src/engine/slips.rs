@@ -17,11 +17,10 @@ use crate::schedule::{duration, moment, shifted};
 use rhai::{Expr, FnCallExpr, Position};
 
 /// Functions and methods that only return a value.
-const PURE: &str = "basename contains count count_each cut dirname ends_with exists extract field fields filter find find_all \
-                    first format glob grep grep_v head html index_of is_dir is_empty is_file join keys last len \
-                    lines matches max min outside repeat replace reversed skip sorted split starts_with sub \
-                    sub_string sum tail to_array to_chars to_json to_lower to_string to_upper top trim trimmed unique \
-                    url_decode url_encode values visible";
+const PURE: &str = "basename contains count count_each cut dirname ends_with exists extract field fields filter find \
+    find_all first format glob grep grep_v head html index_of is_dir is_empty is_file join keys last len lines \
+    matches max min outside repeat replace reversed skip sorted split starts_with sub sub_string sum tail to_array \
+    to_chars to_json to_lower to_string to_upper top trim trimmed unique url_decode url_encode values visible";
 
 /// Functions whose first argument is a regular expression or JSON, where a backslash is intended.
 const EXACT: &str = "find find_all grep grep_v matches parse_json regex sub";

@@ -15,8 +15,8 @@ use std::time::Duration;
 /// Name of the configuration script.
 pub const NAME: &str = "config";
 /// Keys of a site that are not options of its request. `lib/page` and `lib/site-errors` read them.
-const SITE: &str = "name url words without status latency has cert_days conditions severity tell needs check command reports_in \
-     restarts";
+const SITE: &str = "name url words without status latency has cert_days conditions severity tell needs check command \
+    reports_in restarts";
 /// Time limit: values that take longer to evaluate contain a mistake.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -102,7 +102,7 @@ pub fn validate(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<R
             let error = format!("`{}` changes something, but a configuration only sets values", config.shown);
             return Err(Error::usage(error).help("move that line into a separate script"));
         }
-        let program = laid.program.clone();
+        let program = &laid.program;
         let own = program.files[file].ast.clone().unwrap_or_default();
         let below = program.files[file].below.and_then(|below| program.files[below].ast.as_ref()).unwrap_or(&own);
         let wrong_kind = |(name, value): (&rhai::Identifier, &Dynamic)| {

@@ -113,10 +113,9 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
     }
     words.extend(word.take());
     if words.is_empty() {
-        let (message, help) = if !stages.is_empty() {
-            ("there is no command after the `|`", "add a command")
-        } else {
-            ("the command is empty", "put a program's name between the backticks")
+        let (message, help) = match stages.is_empty() {
+            true => ("the command is empty", "put a program's name between the backticks"),
+            false => ("there is no command after the `|`", "add a command"),
         };
         return refuse((segments.len().saturating_sub(1), 0), message, help);
     }

@@ -100,8 +100,7 @@ fn header(line: &Line<'_>, from: usize) -> usize {
             "{" if depth == 0 && !before.is_some_and(|before| before.is(&["#", "$", "in"])) => return at,
             "(" | "[" | "{" => depth += 1,
             ")" | "]" | "}" => depth -= 1,
-            "then" | "do" if depth <= 0 => return at,
-            ";" if depth <= 0 => return at,
+            "then" | "do" | ";" if depth <= 0 => return at,
             ":" if depth <= 0 && token.end() > line.at(at + 1).map_or(0, |next| next.at) => return at,
             ":" if depth <= 0 && !line.is(at + 1, &[":"]) && at >= line.error => return at,
             _ => {}
