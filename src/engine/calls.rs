@@ -7,10 +7,10 @@ use super::foreign;
 use super::known::Known;
 use super::load::library_with;
 use super::shapes::Shape;
-use super::walk::{OTHER, Walk, statements};
+use super::walk::{OTHER, Walk, body, collect};
 use crate::api::basics::OptionKind;
 use crate::api::nearest::nearest;
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Namespace, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
 use std::collections::BTreeSet;
 
 /// Functions whose text a person reads.
@@ -456,12 +456,8 @@ impl Walk<'_> {
     /// Returns the line of a function of this file that never uses `this`: called as a method, it ignores the value.
     fn without_this(&self, name: &str, count: usize) -> Option<usize> {
         let def = self.definition(name, count)?;
-        let mut uses = false;
-        AST::new(statements(def), Module::new()).walk(&mut |path| {
-            uses |= matches!(path.last(), Some(ASTNode::Expr(Expr::ThisPtr(_))));
-            !uses
-        });
-        if uses { None } else { def.body.start_position().line() }
+        let uses = collect(&body(def), |node| matches!(node, ASTNode::Expr(Expr::ThisPtr(_))).then_some(()));
+        if uses.is_empty() { def.body.start_position().line() } else { None }
     }
 
     fn option(&mut self, kind: &str, name: &Expr, default: Option<&Expr>) {

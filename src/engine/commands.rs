@@ -209,7 +209,6 @@ impl Walk<'_> {
             _ => None,
         };
         if kind == Kind::Read
-            && self.source.text[..from].trim_end().ends_with('(')
             && matches!(input, Expr::FnCall(call, _) if call.is_operator_call() && ["+", "-", "*", "/", "%"].contains(&call.name.as_str()))
             && self.source.text[..from].trim_end().ends_with("((")
         {

@@ -4,8 +4,8 @@
 use super::closures::Closure;
 use super::listed;
 use super::nothing::CHANGING;
-use super::walk::{Walk, calls, chain, statements};
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
+use super::walk::{Walk, body, calls, chain, declared};
+use rhai::{ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 /// Other methods that change their value, and return something.
 const TAKING: &str = "drain pop remove retain shift splice";
@@ -39,15 +39,10 @@ impl Walk<'_> {
     fn changes(&self, function: &str, names: &[String], found: &mut Vec<(String, Position)>) {
         let count = self.closures.get(function).copied().unwrap_or_default();
         let Some(def) = self.definition(function, count) else { return };
-        let body = AST::new(statements(def), Module::new());
-        let mut names = names.to_vec();
-        body.walk(&mut |path| {
-            // Its own variable with the same name may change.
-            if let Some(ASTNode::Stmt(Stmt::Var(own, ..))) = path.last() {
-                names.retain(|name| *name != own.0.name.as_str());
-            }
-            true
-        });
+        let body = body(def);
+        // Its own variable with the same name may change.
+        let own = declared(&body);
+        let names: Vec<&String> = names.iter().filter(|name| !own.iter().any(|own| own.name == **name)).collect();
         let of = |expr: &Expr| match chain(expr).map_or(expr, |(root, _)| root) {
             Expr::Variable(name, _, at) if names.iter().any(|known| *known == name.1.as_str()) => {
                 Some((name.1.to_string(), *at))
@@ -66,7 +61,7 @@ impl Walk<'_> {
                         found.extend(of(expr));
                     }
                     if let Some(closure) = Closure::of(expr) {
-                        let taken = closure.taken.iter().filter(|name| names.iter().any(|known| known == *name));
+                        let taken = closure.taken.iter().filter(|name| names.iter().any(|known| known == name));
                         inner
                             .push((closure.function.clone(), taken.map(|name| (*name).to_owned()).collect::<Vec<_>>()));
                     }

@@ -8,7 +8,7 @@ use super::listed;
 use super::nothing::ENDING;
 use super::shapes::Shape;
 use super::slips::statement;
-use super::walk::{Walk, chain, last_call, start};
+use super::walk::{Walk, chain, collect, declared, last_call, start};
 use crate::run::Report;
 use rhai::{AST, ASTFlags, ASTNode, BinaryExpr, Expr, FnCallExpr, Module, OpAssignment, Position, Stmt};
 
@@ -47,16 +47,12 @@ fn ends(stmt: &Stmt, own: &dyn Fn(&str) -> bool) -> Option<(String, Position)> {
 
 /// Returns true if statements name a variable.
 fn names(statements: &[Stmt], name: &str) -> bool {
-    let mut found = false;
-    AST::new(statements.to_vec(), Module::new()).walk(&mut |path| {
-        found |= match path.last() {
-            Some(ASTNode::Expr(Expr::Variable(variable, ..))) => variable.1 == name,
-            Some(ASTNode::Stmt(Stmt::Share(shared))) => shared.iter().any(|(ident, ..)| ident.name == name),
-            _ => false,
-        };
-        !found
-    });
-    found
+    let is_it = |node: &ASTNode<'_>| match node {
+        ASTNode::Expr(Expr::Variable(variable, ..)) => variable.1 == name,
+        ASTNode::Stmt(Stmt::Share(shared)) => shared.iter().any(|(ident, ..)| ident.name == name),
+        _ => false,
+    };
+    !collect(&AST::new(statements.to_vec(), Module::new()), |node| is_it(node).then_some(())).is_empty()
 }
 
 impl Walk<'_> {
@@ -151,13 +147,7 @@ impl Walk<'_> {
 
     /// Returns where a variable that is not visible is declared.
     pub(super) fn elsewhere_declared(&self, name: &str) -> Option<String> {
-        let mut found = false;
-        self.program.files[self.file].ast.as_ref()?.walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::Var(var, ..))) = path.last() {
-                found |= var.0.name == name;
-            }
-            true
-        });
+        let found = declared(self.program.files[self.file].ast.as_ref()?).iter().any(|var| var.name == name);
         if !found && self.table.counts("", name).is_some() && !name.contains('$') {
             return Some(format!("it is a function: write `{name}()`, or as a method `x.{name}()`"));
         }

@@ -6,9 +6,10 @@ use super::load::{self, Source};
 use super::of_name;
 use super::program::{Program, constants};
 use super::settings::{self, Kind};
+use super::walk::{body, declared};
 use crate::api::nearest::{is_renamed, nearest};
 use crate::run::{Report, Run};
-use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, Module, ScriptFnMetadata, Stmt};
+use rhai::{AST, ASTFlags, Engine, Expr, FnAccess, Module, ScriptFnMetadata, Stmt};
 
 /// The constants and functions of `config.rhai`, by names that people try.
 const HOOKS: &[(&str, &str)] = &[
@@ -135,13 +136,7 @@ impl Errors<'_> {
 
     /// Reports a constant in a block, which does not exist after the block.
     fn nested(&mut self, stmt: &Stmt) {
-        let mut found = Vec::new();
-        AST::new([stmt.clone()], Module::new()).walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::Var(var, ..))) = path.last() {
-                found.push(var.0.clone());
-            }
-            true
-        });
+        let mut found = declared(&AST::new([stmt.clone()], Module::new()));
         found.retain(|name| self.names.iter().any(|known| *known == name.name.as_str()));
         for name in found {
             let message = format!("`{}` is set inside a block, where moyai cannot read it", name.name);
@@ -191,8 +186,7 @@ impl Errors<'_> {
     fn result(&self, name: &str, count: usize) -> Option<(String, String)> {
         let kind = settings::returns(name)?;
         let function = self.ast.shared_lib().get_script_fn(name, count)?;
-        let statements = super::walk::statements(function);
-        let (found, literal) = match statements.last() {
+        let (found, literal) = match body(function).statements().last() {
             None => ("nothing", None),
             Some(Stmt::Expr(value)) => (settings::noun(value)?, value.get_literal_value(None)),
             Some(_) => return None,

@@ -3,8 +3,8 @@
 use super::listed;
 use super::literal::Kind;
 use super::shapes::Shape;
-use super::walk::{Walk, chain};
-use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Module, Stmt};
+use super::walk::{Walk, body, chain, returns};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Stmt};
 use std::collections::BTreeMap;
 
 /// The kind of a value.
@@ -274,28 +274,15 @@ impl Walk<'_> {
 
     /// Returns the kind of a result of this function that is certainly neither true nor false.
     pub(super) fn returns_no_truth(&self, call: &FnCallExpr) -> Option<Known> {
-        let statements = super::walk::statements(self.definition(&call.name, call.args.len())?);
-        let mut found = None;
-        let mut note = |expr: &Expr| {
-            let known = match expr {
-                Expr::IntegerConstant(..) | Expr::FloatConstant(..) => Known::Whole,
-                Expr::StringConstant(..) | Expr::InterpolatedString(..) => Known::Text,
-                _ => return,
-            };
-            found.get_or_insert(known);
+        let body = body(self.definition(&call.name, call.args.len())?);
+        let last = body.statements().last();
+        let last = last.and_then(|last| if let Stmt::Expr(last) = last { Some(&**last) } else { None });
+        let known = |expr: &Expr| match expr {
+            Expr::IntegerConstant(..) | Expr::FloatConstant(..) => Some(Known::Whole),
+            Expr::StringConstant(..) | Expr::InterpolatedString(..) => Some(Known::Text),
+            _ => None,
         };
-        if let Some(Stmt::Expr(last)) = statements.last() {
-            note(last);
-        }
-        AST::new(statements, Module::new()).walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::Return(Some(expr), flags, _))) = path.last()
-                && !flags.contains(ASTFlags::BREAK)
-            {
-                note(expr);
-            }
-            true
-        });
-        found
+        last.into_iter().chain(returns(&body).iter().flatten().map(|value| &**value)).find_map(known)
     }
 }
 

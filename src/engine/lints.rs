@@ -9,7 +9,7 @@ use super::nothing::CHANGING;
 use super::walk::{Walk, chain, last_call, start};
 use super::{is_shouted, listed, of_name};
 use crate::api::text::{ONE_TEXT, PARTS};
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 impl Walk<'_> {
     /// Checks an expression that must be true or false: `if $(...)`, `$(...) || true`, `!$(...)`.
@@ -303,8 +303,7 @@ impl Walk<'_> {
 
     /// Reports a function that changes a parameter and never reads it, because the caller's value does not
     /// change.
-    pub(super) fn copies(&mut self, statements: &[Stmt], parameters: impl Iterator<Item = String>) {
-        let body = AST::new(statements.to_vec(), Module::new());
+    pub(super) fn copies(&mut self, body: &AST, parameters: impl Iterator<Item = String>) {
         for parameter in parameters {
             let is_it =
                 |expr: &Expr| matches!(expr, Expr::Variable(name, ..) if name.1 == parameter && name.2.is_empty());

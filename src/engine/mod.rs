@@ -90,8 +90,7 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
     engine.set_max_call_levels(128);
     engine.set_max_expr_depths(64, 64);
     engine.set_max_variables(100_000);
-    // Above this number, Rhai searches all interned strings for one to drop at each new name.
-    // A full cache of strings would be searched at each new one.
+    // With a full cache, Rhai searches all interned strings for one to drop at each new one.
     engine.set_max_strings_interned(0);
     engine.disable_symbol("eval");
     engine.set_default_tag(Dynamic::from(context.clone()));

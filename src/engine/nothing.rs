@@ -3,7 +3,7 @@
 use super::closures::Closure;
 use super::known::inner;
 use super::listed;
-use super::walk::{Walk, last_call, start, statements};
+use super::walk::{Walk, body, last_call, returns, start};
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Module, Position, Stmt};
 use std::any::TypeId;
 
@@ -122,17 +122,12 @@ impl Walk<'_> {
         }
         // For functions that call each other nothing is known.
         let Some(def) = self.definition(name, count).filter(|_| depth < 4) else { return Gives::Value };
-        let statements = statements(def);
-        let mut gives = self.block_gives(&statements, depth + 1);
-        AST::new(statements, Module::new()).walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::Return(value, flags, _))) = path.last()
-                && !flags.contains(ASTFlags::BREAK)
-            {
-                let returned = value.as_ref().map_or(Gives::Nothing, |value| self.expr_gives(value, depth + 1));
-                gives = gives.and(returned);
-            }
-            true
-        });
+        let body = body(def);
+        let returns = returns(&body);
+        let returns = returns
+            .iter()
+            .map(|value| value.as_ref().map_or(Gives::Nothing, |value| self.expr_gives(value, depth + 1)));
+        let gives = returns.fold(self.block_gives(body.statements(), depth + 1), Gives::and);
         self.given.borrow_mut().insert((name.to_owned(), count), gives);
         gives
     }

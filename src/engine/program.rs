@@ -5,6 +5,7 @@
 
 use super::load::{self, Source};
 use super::syntax;
+use super::walk::collect;
 use crate::api::Fallible;
 use crate::run::{Report, Result, Run, lock};
 use rhai::{
@@ -183,17 +184,13 @@ fn exporting(ast: &mut AST) -> &AST {
 
 /// Returns each import of a file: its text and its place.
 fn imports(ast: &AST) -> Vec<(Option<String>, Position)> {
-    let mut found = Vec::new();
-    ast.walk(&mut |path| {
-        if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = path.last() {
-            found.push(match &import.0 {
-                Expr::StringConstant(name, position) => (Some(name.to_string()), *position),
-                other => (None, other.start_position()),
-            });
-        }
-        true
-    });
-    found
+    collect(ast, |node| match node {
+        ASTNode::Stmt(Stmt::Import(import, _)) => Some(match &import.0 {
+            Expr::StringConstant(name, position) => (Some(name.to_string()), *position),
+            other => (None, other.start_position()),
+        }),
+        _ => None,
+    })
 }
 
 struct Loader<'a> {

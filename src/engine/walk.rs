@@ -12,7 +12,7 @@ use super::shapes::{Facts, Shape};
 use crate::run::Report;
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Ident, Module, Position, ScriptFuncDef, Shared, Stmt, StmtBlock};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Names that begin a command.
 pub(super) const TAKEN: &[&str] = &["cmd", "sh"];
@@ -62,8 +62,8 @@ pub struct Walk<'a> {
     pub(super) judged: bool,
 }
 
-/// Returns the statements of a function. The interpreter shows them only in its own walk.
-pub(super) fn statements(def: &Shared<ScriptFuncDef>) -> Vec<Stmt> {
+/// Returns the code of a function. The interpreter shows its statements only in its own walk.
+pub(super) fn body(def: &Shared<ScriptFuncDef>) -> AST {
     let mut found = Vec::new();
     let mut only = Module::new();
     only.set_script_fn(def.clone());
@@ -73,7 +73,33 @@ pub(super) fn statements(def: &Shared<ScriptFuncDef>) -> Vec<Stmt> {
         }
         true
     });
+    AST::new(found, Module::new())
+}
+
+/// Returns what `pick` finds in the statements and expressions of some code, at any depth.
+pub(super) fn collect<T>(ast: &AST, mut pick: impl FnMut(&ASTNode<'_>) -> Option<T>) -> Vec<T> {
+    let mut found = Vec::new();
+    ast.walk(&mut |path| {
+        found.extend(path.last().and_then(&mut pick));
+        true
+    });
     found
+}
+
+/// Returns the variables that some code declares.
+pub(super) fn declared(ast: &AST) -> Vec<Ident> {
+    collect(ast, |node| match node {
+        ASTNode::Stmt(Stmt::Var(var, ..)) => Some(var.0.clone()),
+        _ => None,
+    })
+}
+
+/// Returns the values of all `return` in a function.
+pub(super) fn returns(body: &AST) -> Vec<Option<Box<Expr>>> {
+    collect(body, |node| match node {
+        ASTNode::Stmt(Stmt::Return(value, flags, _)) if !flags.contains(ASTFlags::BREAK) => Some(value.clone()),
+        _ => None,
+    })
 }
 
 /// Returns the root of `root.a[b].c()` and the following links. A property or a method call is never an index.
@@ -162,14 +188,11 @@ impl<'a> Walk<'a> {
     pub fn run(mut self) {
         let program = self.program;
         let Some(ast) = &program.files[self.file].ast else { return };
-        let mut open = BTreeSet::new();
-        ast.walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _))) = path.last()
-                && call.capture_parent_scope
-            {
-                open.insert(call.name.to_string());
+        let open = collect(ast, |node| match node {
+            ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _)) => {
+                call.capture_parent_scope.then(|| call.name.to_string())
             }
-            true
+            _ => None,
         });
         let statements = ast.statements();
         for (index, stmt) in statements.iter().enumerate() {
@@ -188,7 +211,7 @@ impl<'a> Walk<'a> {
             self.scope = Scope {
                 spaces: imports.clone(),
                 function: true,
-                open: open.contains(function.name),
+                open: open.iter().any(|open| open == function.name),
                 ..Scope::default()
             };
             self.body(function.name, function.params.len(), &[]);
@@ -252,11 +275,11 @@ impl<'a> Walk<'a> {
             let holds = outside.unwrap_or_else(|| self.holding(param, shape));
             self.scope.variables.push((param.to_string(), holds));
         }
-        let statements = statements(def);
+        let body = body(def);
         if !name.starts_with(CLOSURE) {
-            self.copies(&statements, def.params.iter().map(ToString::to_string));
+            self.copies(&body, def.params.iter().map(ToString::to_string));
         }
-        let block = StmtBlock::new(statements, start, end);
+        let block = StmtBlock::new(body.statements().to_vec(), start, end);
         // With a `;` after it, the last statement was not meant to be the value.
         let tail = !self.source.before(end).trim_end().ends_with(';');
         self.ending(&block, tail, condition);
