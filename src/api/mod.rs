@@ -49,8 +49,6 @@ pub type Fallible<T> = std::result::Result<T, Box<EvalAltResult>>;
 /// The arguments of the script, checked against those that it uses.
 #[derive(Clone, Debug, Default)]
 pub struct Args {
-    /// The script's name, for messages.
-    pub name: String,
     /// The flags that were given.
     pub flags: BTreeSet<String>,
     /// The options that were given, with their values.

@@ -3,6 +3,7 @@
 
 use super::elsewhere;
 use super::known::{Known, inner};
+use super::listed;
 use super::shapes::{Shape, near_name};
 use super::walk::{Walk, start};
 use crate::api::command::Command;
@@ -17,34 +18,17 @@ use std::collections::BTreeSet;
 /// Functions that the interpreter implements specially, and that take values of every kind.
 const ANY: &[&str] = &["call", "contains", "curry", "debug", "print", "to_debug", "to_string", "type_of"];
 
-/// Functions and methods that only check their arguments. The check calls them with the script's constants. A
-/// method is followed by the sample value that it is called on.
+/// Functions and methods that only check their arguments. The check calls them with the script's constants.
+/// Methods are followed by the kind of sample value that they are called on.
 const TRIED: &[(&str, &str)] = &[
-    ("base64_decode", ""),
-    ("file::join", ""),
-    ("message::cut", ""),
-    ("message::length", ""),
-    ("message::split", ""),
-    ("nginx::quote", ""),
-    ("nginx::server_name", ""),
-    ("parse_json", ""),
-    ("parse_size", ""),
-    ("regex", ""),
-    ("url_decode", ""),
-    ("cut", "text"),
-    ("find", "text"),
-    ("find_all", "text"),
-    ("format", "value"),
-    ("grep", "list"),
-    ("grep_v", "list"),
-    ("head", "list"),
-    ("matches", "text"),
-    ("repeat", "text"),
-    ("skip", "list"),
-    ("sub", "text"),
-    ("tail", "list"),
-    ("to_float", "value"),
-    ("to_int", "value"),
+    (
+        "base64_decode file::join message::cut message::length message::split nginx::quote \
+         nginx::server_name parse_json parse_size regex url_decode",
+        "",
+    ),
+    ("grep grep_v head skip tail", "list"),
+    ("cut find find_all matches repeat sub", "text"),
+    ("format to_float to_int", "value"),
 ];
 
 /// Returns true if a parameter of this type accepts a value of this kind.
@@ -70,22 +54,12 @@ pub(super) fn takes(wanted: TypeId, known: Known) -> bool {
 
 /// Returns the kinds that parameters accept, as a phrase.
 fn wanted(forms: &[&[TypeId]], place: usize) -> String {
-    const KINDS: &[(Known, &str)] = &[
-        (Known::Text, "text"),
-        (Known::Whole, "a number"),
-        (Known::Truth, "true or false"),
-        (Known::Time, "a time"),
-        (Known::List, "a list"),
-        (Known::Lines, "lines"),
-        (Known::Map, "a map"),
-        (Known::Command, "a command"),
-    ];
+    use Known as K;
     let types: Vec<TypeId> = forms.iter().filter_map(|types| types.get(place)).copied().collect();
-    let mut kinds: Vec<&str> = KINDS
-        .iter()
-        .filter(|(known, _)| types.iter().any(|wanted| takes(*wanted, *known)))
-        .map(|(_, noun)| *noun)
-        .collect();
+    let all = [K::Text, K::Whole, K::Truth, K::Time, K::List, K::Lines, K::Map, K::Command].into_iter();
+    let accepted = all.filter(|known| types.iter().any(|wanted| takes(*wanted, *known)));
+    let noun = |known: K| if known == K::Command { "a command" } else { known.noun() };
+    let mut kinds: Vec<&str> = accepted.map(noun).collect();
     if types.contains(&TypeId::of::<FnPtr>()) {
         kinds.push("a closure");
     }
@@ -183,26 +157,22 @@ impl Walk<'_> {
                 (Some(_), 0) => format!("{} has no `.{name}(...)`", known.noun()),
                 _ => format!("{shown} takes {wanted} here, not {}", known.noun()),
             };
-            let line = elsewhere::called(&format!(".{name}"))
-                .filter(|_| {
-                    receiver.is_some()
-                        && !(wanted == "a command" && arg.is_some_and(|arg| self.constant_text(arg).is_some()))
-                })
-                .or_else(|| elsewhere::called(name).filter(|_| receiver.is_none()));
+            let line = match receiver {
+                None => elsewhere::called(name),
+                Some(_) if wanted == "a command" && arg.and_then(|arg| self.constant_text(arg)).is_some() => None,
+                Some(_) => elsewhere::called(&format!(".{name}")),
+            };
             let help = line.unwrap_or_else(|| {
-                self.converted(*arg, *known, &wanted, || {
-                    let calls = self.table.calls(space, name, receiver.is_some());
-                    if receiver.is_some() && place == 0 {
-                        return match wanted.as_str() {
-                            "" => format!("`moyai api {name}` shows the values that have it"),
-                            "a command" => format!("`.{name}(...)` belongs to the command: cmd(`...`).{name}(...)"),
-                            wanted => format!("`.{name}(...)` belongs to {wanted}"),
-                        };
+                self.converted(*arg, *known, &wanted, || match (receiver, place, wanted.as_str()) {
+                    (Some(_), 0, "") => format!("`moyai api {name}` shows the values that have it"),
+                    (Some(_), 0, "a command") => {
+                        format!("`.{name}(...)` belongs to the command: cmd(`...`).{name}(...)")
                     }
-                    calls.first().map_or_else(
-                        || format!("`moyai api {name}` shows how to call it"),
-                        |call| format!("write `{call}`"),
-                    )
+                    (Some(_), 0, wanted) => format!("`.{name}(...)` belongs to {wanted}"),
+                    _ => match self.table.calls(space, name, receiver.is_some()).first() {
+                        Some(call) => format!("write `{call}`"),
+                        None => format!("`moyai api {name}` shows how to call it"),
+                    },
                 })
             });
             let at = if receiver.is_some() && place == 0 { at } else { arg.map_or(at, start) };
@@ -228,6 +198,7 @@ impl Walk<'_> {
             Some(Expr::Variable(variable, ..)) => format!("{}.{name}", variable.1),
             _ => format!("x.{name}"),
         };
+        let text = arg.and_then(|arg| self.constant_text(arg));
         match known {
             Known::Map if wanted.contains("text") => {
                 let shape = arg.and_then(|arg| self.shape(arg));
@@ -242,23 +213,20 @@ impl Walk<'_> {
             Known::Lines => "convert them to a list: `.to_array()`".to_owned(),
             Known::Command => "`.read()` returns its output, `.lines()` its output lines".to_owned(),
             Known::Text | Known::Output if wanted.contains("number") => {
-                let text = arg.and_then(|arg| self.constant_text(arg)).filter(|text| text.parse::<f64>().is_err());
-                let text = text.filter(|_| wanted == "a number");
-                text.map_or_else(
-                    || "convert the text to a number with `.to_int()`".to_owned(),
-                    |text| match super::compare::help(Some(text)) {
-                        help if help.contains(" is not a number") => otherwise(),
-                        help => help,
-                    },
-                )
+                match text.filter(|text| wanted == "a number" && text.parse::<f64>().is_err()) {
+                    None => "convert the text to a number with `.to_int()`".to_owned(),
+                    text => Some(super::compare::help(text))
+                        .filter(|help| !help.contains(" is not a number"))
+                        .unwrap_or_else(otherwise),
+                }
             }
             Known::Text | Known::Output if wanted.contains("a list") => {
-                let text = arg.and_then(|arg| self.constant_text(arg)).unwrap_or("...");
-                let words: Vec<String> = text.split_whitespace().map(|word| format!("\"{word}\"")).collect();
+                let words: Vec<String> =
+                    text.unwrap_or("...").split_whitespace().map(|word| format!("\"{word}\"")).collect();
                 format!("write a list: `[{}]`", words.join(", "))
             }
             Known::Text | Known::Output if wanted == "a command" => {
-                let text = arg.and_then(|arg| self.constant_text(arg)).unwrap_or("...");
+                let text = text.unwrap_or("...");
                 format!("write cmd(`{text}`).run(), or for its output $(`{text}`)")
             }
             Known::Whole | Known::Fraction if wanted.contains("text") => {
@@ -324,14 +292,10 @@ impl Walk<'_> {
 
     /// Reports constants that the function certainly refuses.
     fn literals(&mut self, function: &str, call: &FnCallExpr, receiver: Option<(Known, Option<&Expr>)>) {
-        let text = |place: usize| {
-            let arg = call.args.get(place)?;
-            Some((start(arg), self.constant_text(arg)?.to_owned()))
-        };
         let found: Option<(Position, Error)> = match function {
-            "http::get" | "http::post" | "http::post_form" => text(0).and_then(|(at, url)| Some((at, address(&url)?))),
-            "docker::commit" => text(1).and_then(|(at, reference)| Some((at, bad_reference(&reference)?))),
-            "file::mode" => text(1).and_then(|(at, mode)| Some((at, file::bits_of("file::mode", &mode).err()?))),
+            "http::get" | "http::post" | "http::post_form" => self.fails(call, 0, address),
+            "docker::commit" => self.fails(call, 1, bad_reference),
+            "file::mode" => self.fails(call, 1, |mode| file::bits_of("file::mode", mode).err()),
             "exit" => match call.args.first() {
                 Some(Expr::IntegerConstant(code, at)) if !(0..=255).contains(code) => {
                     let error = Error::new(format!("exit with `{code}`: an exit code is 0 to 255"));
@@ -358,7 +322,8 @@ impl Walk<'_> {
         call: &FnCallExpr,
         receiver: Option<(Known, Option<&Expr>)>,
     ) -> Option<(Position, Error)> {
-        let (_, way) = TRIED.iter().find(|(name, way)| *name == function && way.is_empty() == receiver.is_none())?;
+        let (_, way) =
+            TRIED.iter().find(|(names, way)| listed(names, function) && way.is_empty() == receiver.is_none())?;
         let constant = |arg: &Expr| match arg {
             Expr::Variable(..) => self.constant_text(arg).map(|text| text.to_owned().into()),
             arg => arg.get_literal_value(None),

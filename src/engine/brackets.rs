@@ -99,15 +99,8 @@ impl Scan {
             P::MissingToken(token, what) => {
                 let stops = here.is_none_or(|char| ";)]}".contains(char))
                     || source.line(line).trim_start() == rest.trim_start();
-                (
-                    token.as_str(),
-                    what.contains("block")
-                        || what.contains("argument")
-                        || what.contains("array")
-                        || what.contains("map")
-                        || what.contains("expression")
-                        || stops,
-                )
+                let parts = ["block", "argument", "array", "map", "expression"];
+                (token.as_str(), stops || parts.iter().any(|part| what.contains(part)))
             }
             P::UnexpectedEOF => ("", true),
             P::BadInput(LexError::UnexpectedInput(_)) => ("", here.is_some_and(|char| ")]}".contains(char))),

@@ -7,16 +7,16 @@ use super::foreign;
 use super::known::Known;
 use super::load::library_with;
 use super::shapes::Shape;
-use super::walk::{OTHER, Walk, statements};
+use super::walk::{OTHER, Walk, body, collect};
 use crate::api::basics::OptionKind;
 use crate::api::nearest::{nearest, nearest_function};
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Namespace, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
 use std::collections::BTreeSet;
 
 /// Functions whose text a person reads.
 const SHOWING: &[&str] = &["die", "log", "print", "warn"];
 
-/// What a name before `::` refers to.
+/// The thing that a name before `::` refers to.
 pub(super) enum Space {
     File(usize),
     Static,
@@ -57,11 +57,12 @@ impl Walk<'_> {
             let known = self.scope.variables.iter().map(|(known, _)| known.as_str()).chain(["args"]);
             let known = known.chain(self.program.constants(self.file)).chain(self.functions.keys().copied());
             let near = nearest(name, known);
-            let theirs = foreign::name(name).filter(|_| near.is_none()).or_else(|| instead(name));
-            let other = || self.elsewhere_declared(name).or_else(|| foreign::environment(name));
             let declare = || format!("declare it first, `let {name} = ...;`, or quote it if it is text: `\"{name}\"`");
-            let found = theirs.or_else(|| other().filter(|_| near.is_none()));
-            found.or_else(|| near.map(|near| meant(Some(near)))).unwrap_or_else(declare)
+            let other = || self.elsewhere_declared(name).or_else(|| foreign::environment(name));
+            match near {
+                Some(_) => instead(name).unwrap_or_else(|| meant(near)),
+                None => foreign::name(name).or_else(|| instead(name)).or_else(other).unwrap_or_else(declare),
+            }
         };
         self.report(at, format!("there is no variable `{name}`"), help);
     }
@@ -108,12 +109,12 @@ impl Walk<'_> {
     }
 
     /// Returns the replacement for `console.log(...)`, `os.environ["HOME"]`, `os.path.exists(...)`.
-    pub(super) fn foreign(&self, root: &str, links: &[(bool, &Expr)]) -> Option<String> {
+    pub(super) fn foreign(&self, root: &str, links: &[&Expr]) -> Option<String> {
         let mut names: Vec<&str> = Vec::new();
         for link in links {
             match link {
-                (false, Expr::Property(property, _)) => names.push(&property.2),
-                (false, Expr::MethodCall(call, _)) => {
+                Expr::Property(property, _) => names.push(&property.2),
+                Expr::MethodCall(call, _) => {
                     names.push(&call.name);
                     break;
                 }
@@ -151,12 +152,12 @@ impl Walk<'_> {
         let mut path = namespace.path.iter();
         let Some(first) = path.next() else { return Space::Broken };
         let mut space = self.space(&first.name);
+        let import =
+            |name: &str| format!("to use a file of that name, write `import \"{name}\" as {name};` at the top");
         if matches!(space, Space::Unknown) {
             let known = self.scope.spaces.iter().map(|(name, _)| name.as_str()).chain(self.table.namespaces());
             let help = match nearest(&first.name, known) {
-                None => self.elsewhere(&first.name, call).unwrap_or_else(|| {
-                    format!("to use a file of that name, write `import \"{0}\" as {0};` at the top", first.name)
-                }),
+                None => self.elsewhere(&first.name, call).unwrap_or_else(|| import(&first.name)),
                 near => meant(near),
             };
             self.report(first.pos, format!("there is no namespace `{}`", first.name), help);
@@ -167,9 +168,7 @@ impl Walk<'_> {
                 Some((_, Some(file))) if self.program.is_whole(file) => Space::File(file),
                 Some(_) => Space::Broken,
                 None => {
-                    let help =
-                        format!("to use a file of that name, write `import \"{0}\" as {0};` at the top", part.name);
-                    self.report(part.pos, format!("there is no namespace `{}`", part.name), help);
+                    self.report(part.pos, format!("there is no namespace `{}`", part.name), import(&part.name));
                     Space::Broken
                 }
             };
@@ -303,20 +302,15 @@ impl Walk<'_> {
             space(one).and_then(|space| of(space, other)).or_else(|| space(other).and_then(|space| of(space, one)))
         };
         let home = || self.table.home(name).map(|home| self.written(&format!("{home}::{name}")));
-        if let Some(found) = Some(()).filter(|()| !method).and_then(|()| home().or_else(alias).or_else(joined)) {
-            return meant(Some(found));
-        }
         let known = self.functions.keys().copied().chain(self.table.names(""));
-        if let Some(near) = nearest(name, known.chain(self.fields.iter().map(String::as_str))) {
-            return meant(Some(near));
-        }
-        if let Some(alias) = alias() {
-            return meant(Some(alias));
-        }
-        if let Some(home) = home() {
-            return meant(Some(home));
-        }
-        format!("`moyai api` lists all functions; define your own with `fn {name}(...) {{ ... }}`")
+        let known = known.chain(self.facts.fields.iter().map(String::as_str));
+        let near = || nearest(name, known).map(str::to_owned);
+        let found = match method {
+            true => near().or_else(alias).or_else(home),
+            false => home().or_else(alias).or_else(joined).or_else(near),
+        };
+        let other = || format!("`moyai api` lists all functions; define your own with `fn {name}(...) {{ ... }}`");
+        found.map_or_else(other, |found| meant(Some(found)))
     }
 
     /// Returns the forms of a function as callers write them: those in a file, and moyai's.
@@ -432,7 +426,7 @@ impl Walk<'_> {
             self.closure_gives(call);
         }
         let (name, count) = (call.name.as_str(), call.args.len());
-        if self.fields.contains(name) {
+        if self.facts.fields.contains(name) {
             return;
         }
         // `x.f(1)` calls f(x, 1), and a function of the script also as f(1) with `this`.
@@ -461,14 +455,9 @@ impl Walk<'_> {
 
     /// Returns the line of a function of this file that never uses `this`: called as a method, it ignores the value.
     fn without_this(&self, name: &str, count: usize) -> Option<usize> {
-        let ast = self.program.files[self.file].ast.as_ref()?;
-        let def = ast.shared_lib().get_script_fn(name, count)?;
-        let mut uses = false;
-        AST::new(statements(def), Module::new()).walk(&mut |path| {
-            uses |= matches!(path.last(), Some(ASTNode::Expr(Expr::ThisPtr(_))));
-            !uses
-        });
-        if uses { None } else { def.body.start_position().line() }
+        let def = self.definition(name, count)?;
+        let uses = collect(&body(def), |node| matches!(node, ASTNode::Expr(Expr::ThisPtr(_))).then_some(()));
+        if uses.is_empty() { def.body.start_position().line() } else { None }
     }
 
     fn option(&mut self, kind: &str, name: &Expr, default: Option<&Expr>) {

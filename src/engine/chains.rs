@@ -2,29 +2,20 @@
 //! value at the beginning of their own chain.
 
 use super::closures::{Closure, Method};
-use super::copies::TAKING;
+use super::copies::changes;
 use super::known::Known;
-use super::nothing::CHANGING;
-use super::walk::{OTHER, TAKEN, Walk, chain, taken};
+use super::of_name;
+use super::walk::{OTHER, TAKEN, Walk, calls, chain, taken};
 use rhai::{Expr, Position};
 
 impl Walk<'_> {
-    /// Checks only the arguments in a chain on an unknown variable, which is reported already.
-    pub(super) fn of_nothing(&mut self, links: &[(bool, &Expr)]) {
-        for (_, link) in links {
-            if let Expr::MethodCall(call, _) = link {
-                call.args.iter().for_each(|arg| self.expr(arg));
-            }
-        }
-    }
-
     /// Reports a method that changes a constant.
-    pub(super) fn changed_constant(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
-        let (Expr::Variable(name, _, at), Some((false, Expr::MethodCall(call, _)))) = (root, links.first()) else {
+    pub(super) fn changed_constant(&mut self, root: &Expr, links: &[&Expr]) {
+        let (Expr::Variable(name, _, at), Some(Expr::MethodCall(call, _))) = (root, links.first()) else {
             return;
         };
         let method = call.name.as_str();
-        if !(CHANGING.contains(&method) || TAKING.contains(&method)) || self.functions.contains_key(method) {
+        if !changes(method) || self.functions.contains_key(method) {
             return;
         }
         let constant = self.holds(&name.1).is_some_and(|holds| {
@@ -57,7 +48,6 @@ impl Walk<'_> {
             return;
         }
         let text = self.source.before(body);
-        let of_name = |char: char| char.is_alphanumeric() || char == '_';
         let is_name =
             |start: &usize| !text[..*start].ends_with(of_name) && !text[start + name.len()..].starts_with(of_name);
         let start = text.rmatch_indices(name).map(|(start, _)| start).find(is_name).unwrap_or(text.len());
@@ -68,12 +58,10 @@ impl Walk<'_> {
 
     /// Reports `found.keys().map(|key| found[key])`. The interpreter locks `found` during the chain, and a
     /// closure in it that captures `found` would end the run.
-    pub(super) fn held(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
+    pub(super) fn held(&mut self, root: &Expr, links: &[&Expr]) {
         let Expr::Variable(name, _, at) = root else { return };
-        let calls =
-            links.iter().filter_map(|(_, link)| if let Expr::MethodCall(call, _) = link { Some(call) } else { None });
         let takes = |arg: &Expr| Closure::of(arg).is_some_and(|closure| closure.taken.contains(&name.1.as_str()));
-        let mut calls = calls.filter(|call| Method::of(&call.name).is_some());
+        let mut calls = calls(links).filter(|call| Method::of(&call.name).is_some());
         let Some(call) = calls.find(|call| call.args.iter().any(takes)) else { return };
         let name = &name.1;
         let message = format!("the closure in `.{}(...)` uses `{name}`, with which this chain begins", call.name);

@@ -87,7 +87,7 @@ impl Options {
     /// For an option that the script does not read, an option without a value or with a value of the wrong
     /// kind, and a flag with a value.
     pub fn parse(&self, name: &str, words: &[String]) -> Result<Args> {
-        let mut args = Args { name: name.to_owned(), ..Args::default() };
+        let mut args = Args::default();
         let mut words = words.iter();
         let reads_none = self.flags.is_empty() && self.options.is_empty();
         while let Some(word) = words.next() {

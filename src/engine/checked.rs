@@ -10,7 +10,6 @@ use crate::store::state;
 use rhai::Engine;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 use std::os::unix::fs::MetadataExt;
 
 #[derive(Deserialize, Serialize)]
@@ -65,9 +64,5 @@ fn digest(run: &Run, program: &Program) -> Option<String> {
         add(&file.source.text);
         add(&format!("{:?} {:?}", file.imports, file.below));
     }
-    let digest = context.finish();
-    Some(digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
+    Some(context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }

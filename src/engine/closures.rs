@@ -132,11 +132,8 @@ impl Walk<'_> {
                 _ => format!("write `.{name}(|x| ...)`"),
             };
             let values = if most == 1 { "one value" } else { "an element and its index" };
-            self.report(
-                closure.at,
-                format!("`.{name}(...)` passes {values} to its closure, but this one takes {count}"),
-                help,
-            );
+            let message = format!("`.{name}(...)` passes {values} to its closure, but this one takes {count}");
+            self.report(closure.at, message, help);
         }
     }
 

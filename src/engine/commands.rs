@@ -4,7 +4,7 @@ use super::builtins;
 use super::known::Known;
 use super::literal::{self, Kind, Parts};
 use super::shapes::Shape;
-use super::walk::{Walk, chain};
+use super::walk::{Walk, chain, start};
 use super::words::{Piece, Segment, Word};
 use crate::process::{Level, reads};
 use rhai::{CustomExpr, Expr, FnCallExpr, Position};
@@ -15,7 +15,7 @@ const READING: &[&str] = &["read", "lines", "json", "json_lines", "ok", "code", 
 pub(super) const SHAPING: &[&str] =
     &["stdin", "env", "dir", "timeout", "retry", "accept", "both", "interactive", "daemon", "quiet", "reads"];
 /// Methods that run a command.
-const ACTING: &[&str] = &["run", "try_run", "start", "to_file", "append_to"];
+pub(super) const ACTING: &[&str] = &["run", "try_run", "start", "to_file", "append_to"];
 
 /// Returns true for a command in a container.
 pub(super) fn is_exec(call: &FnCallExpr) -> bool {
@@ -45,24 +45,20 @@ impl Walk<'_> {
             Expr::Variable(name, _, _) if name.2.is_empty() => {
                 self.holds(&name.1).is_some_and(|holds| holds.known == Known::Command)
             }
-            Expr::Dot(..) => chain(expr).is_some_and(|(root, links)| {
-                self.is_command(root)
-                    && links.iter().all(|(index, link)| match link {
-                        Expr::MethodCall(call, _) => !index && SHAPING.contains(&call.name.as_str()),
-                        _ => false,
-                    })
-            }),
+            Expr::Dot(..) => {
+                chain(expr).is_some_and(|(root, links)| self.is_command(root) && self.shapes_command(&links))
+            }
             _ => false,
         }
     }
 
     /// Checks a command's methods: reading a changing command is an error.
-    pub(super) fn links(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
+    pub(super) fn links(&mut self, root: &Expr, links: &[&Expr]) {
         let mut command = self.is_command(root);
-        for (place, (index, link)) in links.iter().enumerate() {
+        for (place, link) in links.iter().enumerate() {
             let shape = self.shape_after(root, &links[..place]);
             match link {
-                Expr::MethodCall(call, at) if !index => {
+                Expr::MethodCall(call, at) => {
                     let receiver = self.maybe_after(root, &links[..place]);
                     let value = Some(root).filter(|_| place == 0);
                     self.method(call, *at, receiver, shape.as_ref(), value);
@@ -78,7 +74,7 @@ impl Walk<'_> {
                     // Trust the script's `.reads()`.
                     command &= SHAPING.contains(&call.name.as_str()) && call.name != "reads";
                 }
-                Expr::Property(property, at) if !index => {
+                Expr::Property(property, at) => {
                     let receiver = self.known_after(root, &links[..place]);
                     match shape {
                         Some(Shape::Map(_) | Shape::List(_)) => self.lacks(shape.as_ref(), &property.2, *at),
@@ -101,7 +97,7 @@ impl Walk<'_> {
     pub(super) fn pipe(&mut self, call: &FnCallExpr) {
         let [left, right] = &call.args[..] else { return };
         let Some((root, links)) = chain(right).filter(|_| self.is_command(left)) else { return };
-        let Some((false, Expr::MethodCall(last, at))) = links.last() else { return };
+        let Some(Expr::MethodCall(last, at)) = links.last() else { return };
         let name = last.name.as_str();
         if self.is_command(root) && (READING.contains(&name) || ACTING.contains(&name)) {
             let message = format!("`.{name}()` belongs only to the right command, not to the pipe");
@@ -116,45 +112,36 @@ impl Walk<'_> {
         // Rhai's syntax tree does not distinguish quotes, so look at the text.
         let quote = self.source.after(at).chars().next();
         let written = quote == Some('`') || (kind == Kind::Shell && quote == Some('#'));
-        match literal::parts(input).filter(|_| written) {
-            None => {
-                let help = self.in_backticks(kind, custom);
-                return self.report(
-                    super::walk::start(input),
-                    format!("{} takes a command in backticks", kind.name()),
-                    help,
-                );
+        let Some(parts) = literal::parts(input).filter(|_| written) else {
+            let message = format!("{} takes a command in backticks", kind.name());
+            return self.report(start(input), message, self.in_backticks(kind, custom));
+        };
+        let of_shell = |word: &str| format!("`{word}` belongs to a shell, but there is no shell here");
+        match parts.check(kind) {
+            Err(refusal)
+                if kind != Kind::Shell
+                    && let Some((word, help)) = statement_of_shell(&parts) =>
+            {
+                let is_sign = refusal.message.ends_with(super::words::OF_SHELL);
+                self.report(at, if is_sign { of_shell(&word) } else { refusal.message }, help);
             }
-            Some(parts) => match parts.check(kind) {
-                Err(refusal) if kind != Kind::Shell && statement_of_shell(&parts).is_some() => {
-                    let (word, help) = statement_of_shell(&parts).unwrap_or_default();
-                    let at_least = refusal.message.ends_with(super::words::OF_SHELL);
-                    let message = if at_least {
-                        format!("`{word}` belongs to a shell, but there is no shell here")
-                    } else {
-                        refusal.message
-                    };
-                    self.report(at, message, help);
-                }
-                Err(refusal) => {
-                    let (line, column) = literal::place_of(self.source, &parts, &refusal);
-                    self.report_at(line, column, refusal.message, refusal.help);
-                }
-                Ok(stages) => {
-                    for words in Parts::known_words(&stages) {
-                        if let Some(help) = builtins::instead(&words) {
-                            let message = format!("`{}` belongs to a shell, but there is no shell here", words[0]);
-                            self.report(at, message, help);
-                        }
+            Err(refusal) => {
+                let (line, column) = literal::place_of(self.source, &parts, &refusal);
+                self.report_at(line, column, refusal.message, refusal.help);
+            }
+            Ok(stages) => {
+                for words in Parts::known_words(&stages) {
+                    if let Some(help) = builtins::instead(&words) {
+                        self.report(at, of_shell(&words[0]), help);
                     }
-                    if kind == Kind::Read {
-                        self.reads(kind, &parts, at);
-                    }
-                    self.dashes(&parts, &stages);
-                    self.holes(&parts, &stages);
-                    self.unfilled(&stages, at);
                 }
-            },
+                if kind == Kind::Read {
+                    self.reads(kind, &parts, at);
+                }
+                self.dashes(&parts, &stages);
+                self.holes(&parts, &stages);
+                self.unfilled(&stages, at);
+            }
         }
         self.exact(input);
     }
@@ -179,7 +166,7 @@ impl Walk<'_> {
                     Known::Time => ("a time cannot be an argument", "write `${t.format(\"%F\")}`"),
                     _ => continue,
                 };
-                self.report(super::walk::start(super::known::inner(expr)), message, help);
+                self.report(start(super::known::inner(expr)), message, help);
             }
         }
     }
@@ -206,7 +193,7 @@ impl Walk<'_> {
     fn in_backticks(&self, kind: Kind, custom: &CustomExpr) -> String {
         let name = &custom.tokens[0];
         let input = &custom.inputs[0];
-        let from = self.source.before(super::walk::start(input)).len();
+        let from = self.source.before(start(input)).len();
         let text = self.source.text[from..].lines().next().unwrap_or_default();
         let inner = match input {
             Expr::StringConstant(text, _) => Some(text.to_string()),
@@ -222,7 +209,6 @@ impl Walk<'_> {
             _ => None,
         };
         if kind == Kind::Read
-            && self.source.text[..from].trim_end().ends_with('(')
             && matches!(input, Expr::FnCall(call, _) if call.is_operator_call() && ["+", "-", "*", "/", "%"].contains(&call.name.as_str()))
             && self.source.text[..from].trim_end().ends_with("((")
         {

@@ -2,12 +2,18 @@
 //! the change would be lost silently.
 
 use super::closures::Closure;
+use super::listed;
 use super::nothing::CHANGING;
-use super::walk::{Walk, chain, statements};
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
+use super::walk::{Walk, body, calls, chain, declared};
+use rhai::{ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 /// Other methods that change their value, and return something.
-pub(super) const TAKING: &[&str] = &["drain", "pop", "remove", "retain", "shift", "splice"];
+const TAKING: &str = "drain pop remove retain shift splice";
+
+/// Returns true for a method that changes its value.
+pub(super) fn changes(method: &str) -> bool {
+    listed(CHANGING, method) || listed(TAKING, method)
+}
 
 impl Walk<'_> {
     /// Reports each captured variable that a closure of `par_map` or `par_each` changes.
@@ -31,18 +37,12 @@ impl Walk<'_> {
 
     /// Finds where a closure, or one inside it, changes one of these variables.
     fn changes(&self, function: &str, names: &[String], found: &mut Vec<(String, Position)>) {
-        let ast = self.program.files[self.file].ast.as_ref();
         let count = self.closures.get(function).copied().unwrap_or_default();
-        let Some(def) = ast.and_then(|ast| ast.shared_lib().get_script_fn(function, count)) else { return };
-        let body = AST::new(statements(def), Module::new());
-        let mut names = names.to_vec();
-        body.walk(&mut |path| {
-            // Its own variable with the same name may change.
-            if let Some(ASTNode::Stmt(Stmt::Var(own, ..))) = path.last() {
-                names.retain(|name| *name != own.0.name.as_str());
-            }
-            true
-        });
+        let Some(def) = self.definition(function, count) else { return };
+        let body = body(def);
+        // Its own variable with the same name may change.
+        let own = declared(&body);
+        let names: Vec<&String> = names.iter().filter(|name| !own.iter().any(|own| own.name == **name)).collect();
         let of = |expr: &Expr| match chain(expr).map_or(expr, |(root, _)| root) {
             Expr::Variable(name, _, at) if names.iter().any(|known| *known == name.1.as_str()) => {
                 Some((name.1.to_string(), *at))
@@ -55,20 +55,13 @@ impl Walk<'_> {
                 Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => found.extend(of(&assignment.1.lhs)),
                 Some(ASTNode::Expr(expr)) => {
                     let links = chain(expr).map(|(_, links)| links).unwrap_or_default();
-                    let changing = |link: &Expr| match link {
-                        Expr::MethodCall(call, _) => {
-                            let name = call.name.as_str();
-                            (CHANGING.contains(&name) || TAKING.contains(&name)) && !self.functions.contains_key(name)
-                        }
-                        _ => false,
-                    };
+                    let changing = |name: &str| changes(name) && !self.functions.contains_key(name);
                     // The result of a method is another value.
-                    let first = links.iter().find(|(_, link)| matches!(link, Expr::MethodCall(..)));
-                    if first.is_some_and(|(_, link)| changing(link)) {
+                    if calls(&links).next().is_some_and(|call| changing(&call.name)) {
                         found.extend(of(expr));
                     }
                     if let Some(closure) = Closure::of(expr) {
-                        let taken = closure.taken.iter().filter(|name| names.iter().any(|known| known == *name));
+                        let taken = closure.taken.iter().filter(|name| names.iter().any(|known| known == name));
                         inner
                             .push((closure.function.clone(), taken.map(|name| (*name).to_owned()).collect::<Vec<_>>()));
                     }

@@ -1,12 +1,13 @@
 //! Collects facts about a program, before the walk that checks it.
 
+use super::listed;
 use super::nothing::CHANGING;
 use super::program::Program;
-use super::walk::chain;
+use super::walk::{calls, chain};
 use rhai::{ASTNode, Expr, Stmt};
 use std::collections::BTreeSet;
 
-/// What a program does with its maps.
+/// The fields and variables that a program changes.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// Names of all fields that it assigns. Any of them may hold a closure, and so be a method.
@@ -25,14 +26,9 @@ const GROWING: &[&str] = &["fill_with", "mixin", "push", "append", "insert", "se
 /// Collects the facts of all files of a program.
 pub fn facts(program: &Program) -> Facts {
     let mut facts = Facts::default();
-    let functions: BTreeSet<&str> = program
-        .files
-        .iter()
-        .filter_map(|file| file.ast.as_ref())
-        .flat_map(rhai::AST::iter_functions)
-        .map(|function| function.name)
-        .collect();
-    for ast in program.files.iter().filter_map(|file| file.ast.as_ref()) {
+    let asts = || program.files.iter().flat_map(|file| &file.ast);
+    let functions: BTreeSet<&str> = asts().flat_map(rhai::AST::iter_functions).map(|function| function.name).collect();
+    for ast in asts() {
         ast.walk(&mut |path| {
             match path.last() {
                 Some(ASTNode::Expr(Expr::Map(map, _))) => {
@@ -63,7 +59,7 @@ impl Facts {
     fn assigns(&mut self, to: &Expr) {
         let root = match chain(to) {
             Some((root, links)) => {
-                self.fields.extend(links.iter().filter_map(|(_, link)| match link {
+                self.fields.extend(links.iter().filter_map(|link| match link {
                     Expr::Property(property, _) => Some(property.2.to_string()),
                     Expr::StringConstant(text, _) => Some(text.to_string()),
                     _ => None,
@@ -78,16 +74,12 @@ impl Facts {
     /// Handles a method chain, in which a method may change its root.
     fn grows(&mut self, expr: &Expr, functions: &BTreeSet<&str>) {
         let Some((root, links)) = chain(expr) else { return };
-        let grows = links.iter().any(|(_, link)| match link {
-            Expr::MethodCall(call, _) => {
-                let name = call.name.as_str();
-                GROWING.contains(&name)
-                    || (CHANGING.contains(&name) && !["reverse", "sort", "sort_by", "sort_desc"].contains(&name))
-                    || functions.contains(name)
-            }
-            _ => false,
-        });
-        if grows {
+        let grows = |name: &str| {
+            GROWING.contains(&name)
+                || (listed(CHANGING, name) && !["reverse", "sort", "sort_by", "sort_desc"].contains(&name))
+                || functions.contains(name)
+        };
+        if calls(&links).any(|call| grows(&call.name)) {
             self.touch(root);
         }
     }

@@ -1,56 +1,20 @@
 //! Checks statements: shell lines that are also expressions, members of other languages' objects, and
 //! statements that never run.
 
+use super::commands::ACTING;
 use super::foreign;
 use super::known::{Known, inner};
+use super::listed;
 use super::nothing::ENDING;
 use super::shapes::Shape;
 use super::slips::statement;
-use super::walk::{Walk, chain, start};
+use super::walk::{Walk, chain, collect, declared, last_call, start};
 use crate::run::Report;
 use rhai::{AST, ASTFlags, ASTNode, BinaryExpr, Expr, FnCallExpr, Module, OpAssignment, Position, Stmt};
 
 /// Programs that a shell user often puts in backticks for their output.
-pub(super) const PROGRAMS: &[&str] = &[
-    "awk",
-    "basename",
-    "cat",
-    "curl",
-    "cut",
-    "date",
-    "df",
-    "dig",
-    "dirname",
-    "docker",
-    "du",
-    "find",
-    "free",
-    "git",
-    "grep",
-    "head",
-    "hostname",
-    "id",
-    "ip",
-    "ls",
-    "mktemp",
-    "nproc",
-    "pgrep",
-    "ps",
-    "pwd",
-    "sed",
-    "sort",
-    "ss",
-    "stat",
-    "systemctl",
-    "tail",
-    "tr",
-    "uname",
-    "uptime",
-    "wc",
-    "wget",
-    "which",
-    "whoami",
-];
+pub(super) const PROGRAMS: &str = "awk basename cat curl cut date df dig dirname docker du find free git grep head \
+    hostname id ip ls mktemp nproc pgrep ps pwd sed sort ss stat systemctl tail tr uname uptime wc wget which whoami";
 
 /// Returns the statement's keyword if nothing after it can run.
 fn ends(stmt: &Stmt, own: &dyn Fn(&str) -> bool) -> Option<(String, Position)> {
@@ -83,48 +47,41 @@ fn ends(stmt: &Stmt, own: &dyn Fn(&str) -> bool) -> Option<(String, Position)> {
 
 /// Returns true if statements name a variable.
 fn names(statements: &[Stmt], name: &str) -> bool {
-    let mut found = false;
-    AST::new(statements.to_vec(), Module::new()).walk(&mut |path| {
-        found |= match path.last() {
-            Some(ASTNode::Expr(Expr::Variable(variable, ..))) => variable.1 == name,
-            Some(ASTNode::Stmt(Stmt::Share(shared))) => shared.iter().any(|(ident, ..)| ident.name == name),
-            _ => false,
-        };
-        !found
-    });
-    found
+    let is_it = |node: &ASTNode<'_>| match node {
+        ASTNode::Expr(Expr::Variable(variable, ..)) => variable.1 == name,
+        ASTNode::Stmt(Stmt::Share(shared)) => shared.iter().any(|(ident, ..)| ident.name == name),
+        _ => false,
+    };
+    !collect(&AST::new(statements.to_vec(), Module::new()), |node| is_it(node).then_some(())).is_empty()
 }
 
 impl Walk<'_> {
     /// Reports a shell line such as `rm -rf /tmp/x`, which is also an expression. If its first word is
     /// unknown, one report replaces all others.
     pub(super) fn shell_line(&mut self, expr: &Expr, wrong: usize) {
-        let at = start(expr);
-        let (line, column) = self.source.place(at);
-        let begins = |report: &Report| (report.place.line, report.place.column) == (line, column);
-        if !self.reports[wrong..].iter().any(begins) || matches!(expr, Expr::Variable(..)) {
-            return;
-        }
-        let text = self.source.line(line).to_owned();
-        let byte = text.char_indices().nth(column.saturating_sub(1)).map_or(0, |(byte, _)| byte);
-        if let Some((message, help)) = foreign::run_test(&text, byte) {
-            self.reports.truncate(wrong);
-            self.report(at, message, help);
-        } else if let Some(help) = foreign::run_line(&text, byte) {
-            self.reports.truncate(wrong);
-            self.report(at, "this is a shell command", help);
+        let place = self.source.place(start(expr));
+        let begins = |report: &Report| (report.place.line, report.place.column) == place;
+        if self.reports[wrong..].iter().any(begins) && !matches!(expr, Expr::Variable(..)) {
+            self.shell(expr, wrong, |text, at| {
+                foreign::run_test(text, at)
+                    .or_else(|| Some(("this is a shell command".to_owned(), foreign::run_line(text, at)?)))
+            });
         }
     }
 
     /// Reports `if -d /tmp {`, which is also a condition. If something in it is unknown, it is a shell test.
     pub(super) fn shell_test(&mut self, expr: &Expr, wrong: usize) {
-        if self.reports.len() == wrong {
-            return;
+        if self.reports.len() > wrong {
+            self.shell(expr, wrong, foreign::run_test);
         }
+    }
+
+    /// Replaces the reports after the first `wrong` ones, if the line from an expression on has an explanation.
+    fn shell(&mut self, expr: &Expr, wrong: usize, explain: impl Fn(&str, usize) -> Option<(String, String)>) {
         let (line, column) = self.source.place(start(expr));
-        let text = self.source.line(line).to_owned();
+        let text = self.source.line(line);
         let byte = text.char_indices().nth(column.saturating_sub(1)).map_or(0, |(byte, _)| byte);
-        if let Some((message, help)) = foreign::run_test(&text, byte) {
+        if let Some((message, help)) = explain(text, byte) {
             self.reports.truncate(wrong);
             self.report(start(expr), message, help);
         }
@@ -161,11 +118,9 @@ impl Walk<'_> {
             Expr::Array(..) | Expr::Map(..) => {
                 ("this value".to_owned(), "write `let x = ...;` to keep it, or remove it".to_owned())
             }
-            Expr::Dot(..) | Expr::Index(..) => match chain(expr).and_then(|(_, links)| links.last().copied()) {
-                Some((false, Expr::Property(..)) | (true, _)) => {
-                    ("this value".to_owned(), "write `print(...);` to show it, or remove it".to_owned())
-                }
-                _ => return,
+            Expr::Dot(..) | Expr::Index(..) => match last_call(expr) {
+                None => ("this value".to_owned(), "write `print(...);` to show it, or remove it".to_owned()),
+                Some(_) => return,
             },
             _ => return,
         };
@@ -192,13 +147,7 @@ impl Walk<'_> {
 
     /// Returns where a variable that is not visible is declared.
     pub(super) fn elsewhere_declared(&self, name: &str) -> Option<String> {
-        let mut found = false;
-        self.program.files[self.file].ast.as_ref()?.walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::Var(var, ..))) = path.last() {
-                found |= var.0.name == name;
-            }
-            true
-        });
+        let found = declared(self.program.files[self.file].ast.as_ref()?).iter().any(|var| var.name == name);
         if !found && self.table.counts("", name).is_some() && !name.contains('$') {
             return Some(format!("it is a function: write `{name}()`, or as a method `x.{name}()`"));
         }
@@ -298,11 +247,9 @@ impl Walk<'_> {
         };
         let [left, right] = &list[..] else { return false };
         let done = |expr: &Expr| {
-            let ran = chain(expr).is_some_and(|(root, links)| {
-                self.is_command(root)
-                    && matches!(links.last(), Some((false, Expr::MethodCall(call, _))) if ["run", "try_run", "to_file", "append_to", "start"].contains(&call.name.as_str()))
-            });
-            ran || self.gives_no_value(expr).is_some()
+            let command = chain(expr).is_some_and(|(root, _)| self.is_command(root));
+            let acts = |(call, _): (&FnCallExpr, _)| ACTING.contains(&call.name.as_str());
+            command && last_call(expr).is_some_and(acts) || self.gives_no_value(expr).is_some()
         };
         let (first, second) = (done(left), done(right));
         if !(first || second) {
@@ -343,7 +290,7 @@ impl Walk<'_> {
         let mut words = text.split_whitespace();
         let first = words.next().unwrap_or_default();
         let second = words.next();
-        let program = PROGRAMS.contains(&first)
+        let program = listed(PROGRAMS, first)
             && second.is_none_or(|word| {
                 word.starts_with(['-', '+', '/', '.']) || ["docker", "git", "systemctl", "ip"].contains(&first)
             });

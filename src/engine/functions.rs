@@ -20,7 +20,7 @@ pub struct Function {
     pub arguments: Option<Vec<(String, String)>>,
     /// The type of its result, empty for nothing.
     pub gives: String,
-    /// Whether it can fail.
+    /// Set if it can fail.
     pub fallible: bool,
     /// Lines of the doc comment.
     pub docs: Vec<String>,
@@ -38,17 +38,6 @@ impl Function {
     pub fn summary(&self) -> String {
         let lines = self.docs.iter().take_while(|line| !line.is_empty() && !line.starts_with("- "));
         lines.map(String::as_str).collect::<Vec<_>>().join(" ")
-    }
-
-    /// Returns the code between the fences.
-    pub fn examples(&self) -> Vec<String> {
-        let mut examples = Vec::new();
-        let mut lines = self.docs.iter();
-        while lines.by_ref().any(|line| line == "```rhai") {
-            let code = lines.by_ref().take_while(|line| *line != "```").map(String::as_str);
-            examples.push(code.collect::<Vec<_>>().join("\n"));
-        }
-        examples
     }
 
     fn count(&self) -> usize {

@@ -3,11 +3,13 @@
 
 use super::elsewhere::has;
 use super::load::{self, Source};
+use super::of_name;
 use super::program::{Program, constants};
 use super::settings::{self, Kind};
+use super::walk::{body, declared};
 use crate::api::nearest::{is_renamed, nearest};
 use crate::run::{Report, Run};
-use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, Module, ScriptFnMetadata, Stmt};
+use rhai::{AST, ASTFlags, Engine, Expr, FnAccess, Module, ScriptFnMetadata, Stmt};
 
 /// The constants and functions of `config.rhai`, by names that people try.
 const HOOKS: &[(&str, &str)] = &[
@@ -134,13 +136,7 @@ impl Errors<'_> {
 
     /// Reports a constant in a block, which does not exist after the block.
     fn nested(&mut self, stmt: &Stmt) {
-        let mut found = Vec::new();
-        AST::new([stmt.clone()], Module::new()).walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::Var(var, ..))) = path.last() {
-                found.push(var.0.clone());
-            }
-            true
-        });
+        let mut found = declared(&AST::new([stmt.clone()], Module::new()));
         found.retain(|name| self.names.iter().any(|known| *known == name.name.as_str()));
         for name in found {
             let message = format!("`{}` is set inside a block, where moyai cannot read it", name.name);
@@ -158,8 +154,9 @@ impl Errors<'_> {
                 let message = format!("moyai reads the constant `{name}`, but this is a function");
                 return self.report(place, message, format!("write `const {name} = ...;`"));
             }
+            let own: Vec<&str> = self.ast.iter_functions().map(|own| own.name).collect();
             let all: Vec<&str> = self.built_in.iter_functions().map(|known| known.name).collect();
-            let all = || all.iter().copied().filter(|name| !is_defined(self.ast, name));
+            let all = || all.iter().copied().filter(|name| !own.contains(name));
             let near = hook(name).filter(|near| all().any(|known| known == *near)).or_else(|| nearest(name, all()));
             if let Some(near) = near.filter(|near| is_renamed(name, near) || !is_used(self.run, self.config, name)) {
                 let message = format!("moyai does not call the function `{name}`");
@@ -189,20 +186,17 @@ impl Errors<'_> {
     fn result(&self, name: &str, count: usize) -> Option<(String, String)> {
         let kind = settings::returns(name)?;
         let function = self.ast.shared_lib().get_script_fn(name, count)?;
-        let statements = super::walk::statements(function);
-        let found = match statements.last() {
-            None => "nothing",
-            Some(Stmt::Expr(value)) => settings::noun(value)?,
+        let (found, literal) = match body(function).statements().last() {
+            None => ("nothing", None),
+            Some(Stmt::Expr(value)) => (settings::noun(value)?, value.get_literal_value(None)),
             Some(_) => return None,
         };
         let wanted = kind.wanted();
-        if let Some(Stmt::Expr(value)) = statements.last()
-            && kind.accepts(found)
-        {
-            let wrong = value.get_literal_value(None).and_then(|value| kind.wrong(&value))?;
-            return Some((format!("the result of `{name}` {}", wrong.sentence), wanted));
-        }
-        (!kind.accepts(found)).then(|| (format!("`{name}` returns {found}, but moyai needs {wanted}"), wanted))
+        let message = match kind.accepts(found) {
+            true => format!("the result of `{name}` {}", kind.wrong(&literal?)?.sentence),
+            false => format!("`{name}` returns {found}, but moyai needs {wanted}"),
+        };
+        Some((message, wanted))
     }
 
     /// Returns the constant that was probably meant by `SITE`, `site`, `MAILTO`, unless the file has it.
@@ -264,13 +258,8 @@ fn hook(word: &str) -> Option<&'static str> {
     HOOKS.iter().find(|(words, _)| has(words, word)).map(|(_, hook)| *hook)
 }
 
-fn is_defined(ast: &AST, name: &str) -> bool {
-    ast.iter_functions().any(|function| function.name == name)
-}
-
 /// Returns true if the file itself or another script reads a name that moyai does not know.
 fn is_used(run: &Run, config: &Source, name: &str) -> bool {
-    let of_name = |char: char| char.is_alphanumeric() || char == '_';
     let code = config.text.lines().filter(|line| !line.trim_start().starts_with("//"));
     let count: usize = code.map(|line| line.split(|char| !of_name(char)).filter(|word| *word == name).count()).sum();
     let reads = |source: &Source| {
@@ -285,7 +274,6 @@ fn is_used(run: &Run, config: &Source, name: &str) -> bool {
 
 /// Returns where a function is defined.
 pub fn place(config: &Source, name: &str) -> (usize, usize) {
-    let of_name = |char: char| char.is_alphanumeric() || char == '_';
     let found = config.text.lines().enumerate().find_map(|(number, line)| {
         let (before, after) = line.split_once("fn ")?;
         let after = after.trim_start().strip_prefix(name)?;

@@ -1,9 +1,10 @@
-//! What the check knows about a value before the script runs.
+//! The kinds of values, as far as the check knows them before the script runs.
 
+use super::listed;
 use super::literal::Kind;
 use super::shapes::Shape;
-use super::walk::{Walk, chain};
-use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Module, Stmt};
+use super::walk::{Walk, body, chain, returns};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Stmt};
 use std::collections::BTreeMap;
 
 /// The kind of a value.
@@ -24,7 +25,7 @@ pub(super) enum Known {
     Command,
 }
 
-/// What is known about a variable.
+/// The known facts about a variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Holds {
     pub(super) constant: bool,
@@ -94,9 +95,7 @@ pub(super) fn inner(expr: &Expr) -> &Expr {
 }
 
 fn returned(name: &str) -> Known {
-    // Most names are in none of the rows, which is checked without splitting them.
-    let has = |(_, names): &&(Known, &str)| names.contains(name) && names.split_whitespace().any(|known| known == name);
-    RETURNS.iter().find(has).map_or(Known::Nothing, |(known, _)| *known)
+    RETURNS.iter().find(|(_, names)| listed(names, name)).map_or(Known::Nothing, |(known, _)| *known)
 }
 
 /// Returns the variables of a file that change somewhere, and whether they are replaced, so that their first
@@ -164,23 +163,6 @@ impl Walk<'_> {
         Some(holds.clone())
     }
 
-    /// Handles a closure that captures variables, which become its first parameters.
-    pub(super) fn curried(&mut self, call: &FnCallExpr) -> bool {
-        let Some((Expr::DynamicConstant(function, _), taken)) = call.args.split_first() else { return false };
-        let Some(name) = function.read_lock::<FnPtr>().map(|function| function.fn_name().to_owned()) else {
-            return false;
-        };
-        let names: Vec<String> = taken
-            .iter()
-            .filter_map(|expr| if let Expr::Variable(name, ..) = expr { Some(name.1.to_string()) } else { None })
-            .collect();
-        let handed = self.handed.take();
-        taken.iter().for_each(|expr| self.expr(expr));
-        self.handed = handed;
-        self.closure(&name, &names);
-        true
-    }
-
     /// Returns the text of a constant, or of a variable that holds one.
     pub(super) fn constant_text<'e>(&'e self, expr: &'e Expr) -> Option<&'e str> {
         match inner(expr) {
@@ -232,7 +214,7 @@ impl Walk<'_> {
     }
 
     /// Returns what is known about the result of these links.
-    pub(super) fn known_after(&self, root: &Expr, links: &[(bool, &Expr)]) -> Known {
+    pub(super) fn known_after(&self, root: &Expr, links: &[&Expr]) -> Known {
         if links.is_empty() {
             return self.known(root);
         }
@@ -240,7 +222,7 @@ impl Walk<'_> {
     }
 
     /// Returns what is known about the result of these links, if it is not `()`.
-    pub(super) fn maybe_after(&self, root: &Expr, links: &[(bool, &Expr)]) -> Known {
+    pub(super) fn maybe_after(&self, root: &Expr, links: &[&Expr]) -> Known {
         match self.known_after(root, links) {
             Known::Nothing => match self.shape_after(root, links) {
                 Some(Shape::Maybe(known)) => known,
@@ -251,14 +233,14 @@ impl Walk<'_> {
     }
 
     /// Returns what is known about the result of the last link.
-    fn end(&self, root: &Expr, links: &[(bool, &Expr)]) -> Known {
+    fn end(&self, root: &Expr, links: &[&Expr]) -> Known {
         match links {
             // The arguments of the script. `args[1..]` is a list.
-            [(true, Expr::IntegerConstant(..) | Expr::Variable(..))] if self.is_args(root) => Known::Text,
-            [.., (false, Expr::MethodCall(call, _))] => {
-                let command = links.len() == 1 && self.is_command(root)
-                    || links.len() > 1 && self.is_command(root) && self.shapes_command(&links[..links.len() - 1]);
-                let receiver = || self.known_after(root, &links[..links.len() - 1]);
+            [Expr::IntegerConstant(..) | Expr::Variable(..)] if self.is_args(root) => Known::Text,
+            [.., Expr::MethodCall(call, _)] => {
+                let before = &links[..links.len() - 1];
+                let command = self.is_command(root) && self.shapes_command(before);
+                let receiver = || self.known_after(root, before);
                 match call.name.as_str() {
                     name if self.is_own(name) => Known::Nothing,
                     _ if self.is_command(root) && self.shapes_command(links) => Known::Command,
@@ -276,9 +258,7 @@ impl Walk<'_> {
                     name => returned(name),
                 }
             }
-            [.., (false, Expr::Property(property, _))]
-                if self.known_after(root, &links[..links.len() - 1]) == Known::Time =>
-            {
+            [.., Expr::Property(property, _)] if self.known_after(root, &links[..links.len() - 1]) == Known::Time => {
                 match property.2.as_str() {
                     "weekday" | "month_name" => Known::Text,
                     _ => Known::Whole,
@@ -294,30 +274,15 @@ impl Walk<'_> {
 
     /// Returns the kind of a result of this function that is certainly neither true nor false.
     pub(super) fn returns_no_truth(&self, call: &FnCallExpr) -> Option<Known> {
-        let ast = self.program.files[self.file].ast.as_ref()?;
-        let def = ast.shared_lib().get_script_fn(call.name.as_str(), call.args.len())?;
-        let mut found = None;
-        let mut note = |expr: &Expr| {
-            let known = match expr {
-                Expr::IntegerConstant(..) | Expr::FloatConstant(..) => Known::Whole,
-                Expr::StringConstant(..) | Expr::InterpolatedString(..) => Known::Text,
-                _ => return,
-            };
-            found.get_or_insert(known);
+        let body = body(self.definition(&call.name, call.args.len())?);
+        let last = body.statements().last();
+        let last = last.and_then(|last| if let Stmt::Expr(last) = last { Some(&**last) } else { None });
+        let known = |expr: &Expr| match expr {
+            Expr::IntegerConstant(..) | Expr::FloatConstant(..) => Some(Known::Whole),
+            Expr::StringConstant(..) | Expr::InterpolatedString(..) => Some(Known::Text),
+            _ => None,
         };
-        let statements = super::walk::statements(def);
-        if let Some(Stmt::Expr(last)) = statements.last() {
-            note(last);
-        }
-        AST::new(statements, Module::new()).walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::Return(Some(expr), flags, _))) = path.last()
-                && !flags.contains(ASTFlags::BREAK)
-            {
-                note(expr);
-            }
-            true
-        });
-        found
+        last.into_iter().chain(returns(&body).iter().flatten().map(|value| &**value)).find_map(known)
     }
 }
 

@@ -2,12 +2,14 @@
 //! before the script runs.
 
 use super::calls::Space;
+use super::foreign::closed;
 use super::known::Known;
 use super::literal::Kind;
 use super::nothing::CHANGING;
-use super::walk::{Walk, chain, start};
+use super::walk::{Walk, chain, last_call, start};
+use super::{is_shouted, listed, of_name};
 use crate::api::text::{ONE_TEXT, PARTS};
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 impl Walk<'_> {
     /// Checks an expression that must be true or false: `if $(...)`, `$(...) || true`, `!$(...)`.
@@ -17,13 +19,10 @@ impl Walk<'_> {
             Expr::Custom(custom, _) if Kind::of(&custom.tokens[0]) == Some(Kind::Read) => "`$(...)` is text",
             expr if self.is_command(expr) => "this is a command that was not run",
             Expr::Dot(..) if chain(expr).is_some_and(|(root, _)| self.is_command(root)) => {
-                match chain(expr).and_then(|(_, links)| links.last().copied()) {
-                    Some((false, Expr::MethodCall(call, _))) => match call.name.as_str() {
-                        "run" | "try_run" | "output" => "this returns `#{out, err, code, ok}`",
-                        "read" => "`.read()` returns text",
-                        "code" => "`.code()` returns a number",
-                        _ => return,
-                    },
+                match last_call(expr).map(|(call, _)| call.name.as_str()) {
+                    Some("run" | "try_run" | "output") => "this returns `#{out, err, code, ok}`",
+                    Some("read") => "`.read()` returns text",
+                    Some("code") => "`.code()` returns a number",
                     _ => return,
                 }
             }
@@ -102,17 +101,13 @@ impl Walk<'_> {
                 };
                 let single = |known: Known| known.is_text() || known.is_number() || known == Known::Truth;
                 if (left == Known::Command && single(right)) || (right == Known::Command && single(left)) {
-                    let (message, help) = match name {
-                        ">" | "<" if left.is_text() || right.is_text() => (
-                            "this compares a command that was not run",
-                            "for a redirection write `.to_file(path)` or `.stdin(text)` after the command",
-                        ),
-                        _ => (
-                            "this compares a command that was not run",
-                            "use `.ok()` for success, `.code()` for its status, or `.read()` for its output",
-                        ),
+                    let help = match name {
+                        ">" | "<" if left.is_text() || right.is_text() => {
+                            "for a redirection write `.to_file(path)` or `.stdin(text)` after the command"
+                        }
+                        _ => "use `.ok()` for success, `.code()` for its status, or `.read()` for its output",
                     };
-                    return self.report(start(one), message, help);
+                    return self.report(start(one), "this compares a command that was not run", help);
                 }
                 if [left, right].contains(&Known::Map) && (left.is_number() || right.is_number()) {
                     let help =
@@ -169,7 +164,7 @@ impl Walk<'_> {
             return format!("a file's mode is text with four digits: `\"{digits:0>4}\"`");
         }
         let weekday = chain(text).is_some_and(
-            |(_, links)| matches!(links.last(), Some((false, Expr::Property(property, _))) if property.2 == "weekday"),
+            |(_, links)| matches!(links.last(), Some(Expr::Property(property, _)) if property.2 == "weekday"),
         );
         if weekday {
             return "it is the English name of the day: `\"Monday\"`".to_owned();
@@ -180,15 +175,9 @@ impl Walk<'_> {
     /// Reports `"hello $name"`: nothing is filled in between quotes. Text with a backtick in it is about code.
     pub(super) fn quoted(&mut self, at: Position) {
         // As it is written in the file: `\x24` is an intended dollar sign.
-        let Some(text) = self.source.after(at).strip_prefix('"') else { return };
-        let mut escaped = false;
-        let end = text.find(|char| {
-            let ends = char == '"' && !escaped;
-            escaped = char == '\\' && !escaped;
-            ends
-        });
-        let text = &text[..end.unwrap_or(text.len())];
-        if text.contains('`') {
+        let text = self.source.after(at);
+        let text = &text[..closed(text, '"')];
+        if !text.starts_with('"') || text.contains('`') {
             return;
         }
         let plain = dollars(text).find(|(_, name)| self.is_value(name));
@@ -258,9 +247,7 @@ impl Walk<'_> {
             Expr::StringConstant(..) if matches!(quote, Some('"' | '`')) => std::slice::from_ref(text),
             _ => return,
         };
-        let texts =
-            parts.iter().filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text) } else { None });
-        let found = texts.flat_map(|text| dollars(text)).find_map(|(shown, name)| {
+        let found = texts_of(parts).flat_map(dollars).find_map(|(shown, name)| {
             let instead = match name {
                 "@" | "*" => "args.join(\" \")".to_owned(),
                 "#" => "args.len()".to_owned(),
@@ -268,14 +255,12 @@ impl Walk<'_> {
                 name if self.is_value(name) => {
                     return (quote == Some('`')).then(|| (shown.to_owned(), name.to_owned()));
                 }
-                name if name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_') => {
-                    format!("env(\"{name}\")")
-                }
+                name if is_shouted(name) => format!("env(\"{name}\")"),
                 name => format!("args[{}]", name.parse::<usize>().ok().filter(|_| name.len() == 1)?.checked_sub(1)?),
             };
             Some((shown.to_owned(), instead))
         });
-        if let Some(inner) = texts_of(parts).find_map(|text| substituted(text)) {
+        if let Some(inner) = texts_of(parts).find_map(substituted) {
             let message = format!("`$({inner})` is not filled in");
             return self.report(at, message, format!("write `${{$(`{inner}`)}}` in backticks"));
         }
@@ -288,16 +273,13 @@ impl Walk<'_> {
         // variables.
         let own = |name: &str| name.starts_with(|char: char| char.is_alphabetic()) && !self.is_value(name);
         let only = quote == Some('`') && !texts_of(parts).any(|text| dollars(text).any(|(_, name)| own(name)));
-        if let Some((shown, instead)) = found.as_ref().filter(|(_, instead)| only && self.is_value(instead)) {
-            return self.report(
-                at,
-                format!("`{shown}` is not filled in"),
-                format!("write `${{{instead}}}` in backticks"),
-            );
-        }
-        if let Some((shown, instead)) = found {
+        let Some((shown, instead)) = found else { return };
+        let (message, help) = (format!("`{shown}` is not filled in"), format!("write `${{{instead}}}` in backticks"));
+        if only && self.is_value(&instead) {
+            self.report(at, message, help);
+        } else {
             // It may be a price, or a line for another program.
-            self.warn(at, format!("`{shown}` is not filled in"), format!("write `${{{instead}}}` in backticks"));
+            self.warn(at, message, help);
         }
     }
 
@@ -321,8 +303,7 @@ impl Walk<'_> {
 
     /// Reports a function that changes a parameter and never reads it, because the caller's value does not
     /// change.
-    pub(super) fn copies(&mut self, statements: &[Stmt], parameters: impl Iterator<Item = String>) {
-        let body = AST::new(statements.to_vec(), Module::new());
+    pub(super) fn copies(&mut self, body: &AST, parameters: impl Iterator<Item = String>) {
         for parameter in parameters {
             let is_it =
                 |expr: &Expr| matches!(expr, Expr::Variable(name, ..) if name.1 == parameter && name.2.is_empty());
@@ -337,12 +318,9 @@ impl Walk<'_> {
                     Some(ASTNode::Stmt(stmt)) => {
                         let target = match stmt {
                             Stmt::Assignment(assignment) => Some(&assignment.1.lhs),
-                            Stmt::Expr(expr) => chain(expr)
-                                .filter(|(_, links)| {
-                                    matches!(links.last(), Some((false, Expr::MethodCall(call, _)))
-                                    if CHANGING.contains(&call.name.as_str()))
-                                })
-                                .map(|_| &**expr),
+                            Stmt::Expr(expr) => {
+                                last_call(expr).filter(|(call, _)| listed(CHANGING, &call.name)).map(|_| &**expr)
+                            }
                             _ => None,
                         };
                         let root = target.map(|target| chain(target).map_or(target, |(root, _)| root));
@@ -367,11 +345,11 @@ impl Walk<'_> {
 pub(super) fn substituted(text: &str) -> Option<&str> {
     let inner = text[text.find("$(")? + 2..].split(')').next()?;
     let program = inner.split_whitespace().next()?;
-    (super::flow::PROGRAMS.contains(&program) && !inner.contains(['`', '"'])).then_some(inner)
+    (listed(super::flow::PROGRAMS, program) && !inner.contains(['`', '"'])).then_some(inner)
 }
 
 /// Returns the typed parts of a text with values.
-fn texts_of(parts: &[Expr]) -> impl Iterator<Item = &str> {
+pub(super) fn texts_of(parts: &[Expr]) -> impl Iterator<Item = &str> {
     parts.iter().filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text.as_str()) } else { None })
 }
 
@@ -379,8 +357,7 @@ fn texts_of(parts: &[Expr]) -> impl Iterator<Item = &str> {
 fn braced(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices('{').filter_map(|(at, _)| {
         let name = text[at + 1..].split('}').next()?;
-        let plain = name.starts_with(|char: char| char.is_alphabetic())
-            && name.chars().all(|char| char.is_alphanumeric() || char == '_');
+        let plain = name.starts_with(|char: char| char.is_alphabetic()) && name.chars().all(of_name);
         (plain && !text[..at].ends_with('$') && text[at + 1..].contains('}')).then_some(name)
     })
 }
@@ -403,7 +380,6 @@ pub(super) fn dollars(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.match_indices('$').filter_map(|(place, _)| {
         let after = &text[place + 1..];
         let inner = after.strip_prefix('{').unwrap_or(after);
-        let of_name = |char: char| char.is_alphanumeric() || char == '_';
         let end = if inner.starts_with(['@', '*', '#']) {
             1
         } else {

@@ -199,8 +199,7 @@ fn value_of(value: Dynamic) -> Result<Value, (String, String)> {
     if value.is_int() || value.is_float() || value.is_bool() {
         return Ok(Value::Number(value.to_string()));
     }
-    if let Some(lines) = value.read_lock::<crate::api::text::Lines>() {
-        let _ = &*lines;
+    if value.is::<crate::api::text::Lines>() {
         return Err(("lines cannot be an argument".into(), "write `${lines.to_array()}`".into()));
     }
     let (what, help) = match value.type_name() {

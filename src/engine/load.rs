@@ -338,9 +338,8 @@ fn trusted(shown: &Path, real: &Path, sudo: Option<u32>) -> Result<()> {
         } else {
             continue;
         };
-        let what = if path == real { String::new() } else { format!(" the directory `{}`", path.display()) };
-        let what = if what.is_empty() { " it".to_owned() } else { what };
-        return Err(Error::usage(format!("run `{}` as root:{what} {reason}", shown.display())).help(help));
+        let what = if path == real { "it".to_owned() } else { format!("the directory `{}`", path.display()) };
+        return Err(Error::usage(format!("run `{}` as root: {what} {reason}", shown.display())).help(help));
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ use crate::api::{self, Context};
 use crate::run::{Cause, Error, Place, Result, Run, exit, memory, text};
 use check::Options;
 use load::Source;
-use program::{Program, Resolver};
+use program::Program;
 use rhai::{Dynamic, Engine, EvalAltResult, LexError, OptimizationLevel, Scope, Token};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +64,22 @@ pub fn build(context: &Context) -> Engine {
     bare(engine, context)
 }
 
+/// Returns true if a list of words with spaces between them has this one.
+fn listed(words: &str, word: &str) -> bool {
+    // Most words are in no list, which is checked without splitting it.
+    words.contains(word) && words.split_whitespace().any(|listed| listed == word)
+}
+
+/// Returns true if a name can have this character.
+fn of_name(char: char) -> bool {
+    char.is_alphanumeric() || char == '_'
+}
+
+/// Returns true for a name in capitals, such as that of an environment variable.
+fn is_shouted(name: &str) -> bool {
+    name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_')
+}
+
 /// Adds Rhai's limits and moyai's syntax to an engine.
 fn bare(mut engine: Engine, context: &Context) -> Engine {
     // The optimiser would fold constants that the checks need, and it panics on `const M = #{}; M.a = 1`.
@@ -74,8 +90,7 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
     engine.set_max_call_levels(128);
     engine.set_max_expr_depths(64, 64);
     engine.set_max_variables(100_000);
-    // Above this number, Rhai searches all interned strings for one to drop at each new name.
-    // A full cache of strings would be searched at each new one.
+    // With a full cache, Rhai searches all interned strings for one to drop at each new one.
     engine.set_max_strings_interned(0);
     engine.disable_symbol("eval");
     engine.set_default_tag(Dynamic::from(context.clone()));
@@ -270,6 +285,13 @@ fn stopped(error: Error, place: &Place) -> Error {
     }
 }
 
+/// Returns the error of a file that is read before scripts run, such as the rules.
+fn unreadable(run: &Run, engine: &Engine, program: &Program, error: &EvalAltResult) -> Error {
+    let cause = run.cancel.cause().map(Cause::error);
+    let error = cause.unwrap_or_else(|| report::of_script(engine, program, error));
+    report::locate(program, error).exit(exit::USAGE)
+}
+
 fn run_here(
     run: &Arc<Run>,
     context: Context,
@@ -285,12 +307,9 @@ fn run_here(
         let warnings = Error { reports: options.warnings.clone(), ..Error::default() };
         run.output.log(&report::render(&warnings, false));
     }
-    let program = Arc::new(program.separate(&engine)?);
-    engine.set_module_resolver(Resolver(program.clone()));
+    let (program, ast) = program.prepare(&mut engine)?;
     context.set_args(options.parse(&source.name, words)?);
     context.set_ignored(options.ignored);
-    // The check has refused a script that cannot be parsed.
-    let ast = program.files[0].ast.clone().unwrap_or_default();
     let result = engine.run_ast_with_scope(&mut Scope::new(), &ast);
     let explain = |error: Box<EvalAltResult>| {
         let (inner, place) = report::innermost(&program, &error);

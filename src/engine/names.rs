@@ -34,7 +34,7 @@ pub struct Table<'e> {
     known: RefCell<HashMap<(String, String), Forms>>,
 }
 
-/// What is known about a name without reading its documentation.
+/// The facts about a name that do not need its documentation.
 #[derive(Debug, Default)]
 struct Entry {
     counts: BTreeSet<usize>,
@@ -101,27 +101,29 @@ impl<'e> Table<'e> {
         entry
     }
 
+    fn entry(&self, namespace: &str, name: &str) -> Option<&Entry> {
+        self.names.get(namespace)?.get(name)
+    }
+
     /// Returns the numbers of arguments that a function takes.
     pub fn counts(&self, namespace: &str, name: &str) -> Option<&BTreeSet<usize>> {
-        self.names.get(namespace)?.get(name).map(|entry| &entry.counts)
+        self.entry(namespace, name).map(|entry| &entry.counts)
     }
 
     /// Returns true if a function may return a map or a list.
     pub fn gives_many(&self, namespace: &str, name: &str) -> bool {
-        self.names.get(namespace).and_then(|names| names.get(name)).is_some_and(|entry| entry.many)
+        self.entry(namespace, name).is_some_and(|entry| entry.many)
     }
 
     /// Returns true if a function with this number of arguments returns nothing.
     pub fn gives_nothing(&self, namespace: &str, name: &str, count: usize) -> bool {
-        let entry = self.names.get(namespace).and_then(|names| names.get(name));
-        entry
-            .is_some_and(|entry| entry.giving >> count & 1 == 0 && entry.types.iter().any(|types| types.len() == count))
+        let nothing = |entry: &Entry| entry.giving >> count & 1 == 0;
+        self.entry(namespace, name).is_some_and(nothing) && !self.types(namespace, name, count).is_empty()
     }
 
     /// Returns the types of the parameters of each form with this number.
     pub fn types(&self, namespace: &str, name: &str, count: usize) -> Vec<&[TypeId]> {
-        let entry = self.names.get(namespace).and_then(|names| names.get(name));
-        let types = entry.into_iter().flat_map(|entry| &entry.types).map(|types| &**types);
+        let types = self.entry(namespace, name).into_iter().flat_map(|entry| &entry.types).map(|types| &**types);
         types.filter(|types| types.len() == count).collect()
     }
 

@@ -2,30 +2,14 @@
 
 use super::closures::Closure;
 use super::known::inner;
-use super::walk::{Walk, chain, start, statements};
+use super::listed;
+use super::walk::{Walk, body, last_call, returns, start};
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Module, Position, Stmt};
 use std::any::TypeId;
 
 /// Rhai's methods that change a value and return nothing.
-pub(super) const CHANGING: &[&str] = &[
-    "append",
-    "chop",
-    "clear",
-    "crop",
-    "dedup",
-    "fill_with",
-    "insert",
-    "make_lower",
-    "make_upper",
-    "mixin",
-    "pad",
-    "push",
-    "reverse",
-    "sort",
-    "sort_by",
-    "sort_desc",
-    "truncate",
-];
+pub(super) const CHANGING: &str = "append chop clear crop dedup fill_with insert make_lower make_upper mixin pad push \
+    reverse sort sort_by sort_desc truncate";
 
 /// Functions that return nothing, and share their name with a function of the interpreter. For all others the
 /// type says so.
@@ -46,7 +30,7 @@ const GIVING: &[(&str, &str)] = &[
     ("append", " + other"),
 ];
 
-/// What code returns on all of its paths.
+/// The result of code, on all of its paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gives {
     Value,
@@ -102,7 +86,6 @@ impl Walk<'_> {
                     _ => Gives::Nothing,
                 }
             }
-            Stmt::Return(_, flags, _) if flags.contains(ASTFlags::BREAK) => Gives::Ends,
             // `function_gives` handles `return`.
             Stmt::Return(..) | Stmt::BreakLoop(..) => Gives::Ends,
             _ => Gives::Nothing,
@@ -113,10 +96,7 @@ impl Walk<'_> {
         match expr {
             Expr::Stmt(block) => self.block_gives(block.statements(), depth),
             Expr::FnCall(call, _) => self.call_gives(call, depth),
-            Expr::Dot(..) => match chain(expr).and_then(|(_, links)| links.last().copied()) {
-                Some((false, Expr::MethodCall(call, _))) if self.method_gives_nothing(call) => Gives::Nothing,
-                _ => Gives::Value,
-            },
+            Expr::Dot(..) if last_call(expr).is_some_and(|(call, _)| self.method_gives_nothing(call)) => Gives::Nothing,
             _ => Gives::Value,
         }
     }
@@ -140,21 +120,14 @@ impl Walk<'_> {
         if let Some(known) = self.given.borrow().get(&(name.to_owned(), count)) {
             return *known;
         }
-        let ast = self.program.files[self.file].ast.as_ref();
-        let def = ast.and_then(|ast| ast.shared_lib().get_script_fn(name, count));
         // For functions that call each other nothing is known.
-        let Some(def) = def.filter(|_| depth < 4) else { return Gives::Value };
-        let statements = statements(def);
-        let mut gives = self.block_gives(&statements, depth + 1);
-        AST::new(statements, Module::new()).walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::Return(value, flags, _))) = path.last()
-                && !flags.contains(ASTFlags::BREAK)
-            {
-                let returned = value.as_ref().map_or(Gives::Nothing, |value| self.expr_gives(value, depth + 1));
-                gives = gives.and(returned);
-            }
-            true
-        });
+        let Some(def) = self.definition(name, count).filter(|_| depth < 4) else { return Gives::Value };
+        let body = body(def);
+        let returns = returns(&body);
+        let returns = returns
+            .iter()
+            .map(|value| value.as_ref().map_or(Gives::Nothing, |value| self.expr_gives(value, depth + 1)));
+        let gives = returns.fold(self.block_gives(body.statements(), depth + 1), Gives::and);
         self.given.borrow_mut().insert((name.to_owned(), count), gives);
         gives
     }
@@ -164,7 +137,7 @@ impl Walk<'_> {
         // The result of `splice` is often assigned out of habit, which is harmless.
         !self.is_own(name)
             && name != "splice"
-            && (CHANGING.contains(&name) || self.table.gives_nothing("", name, call.args.len() + 1))
+            && (listed(CHANGING, name) || self.table.gives_nothing("", name, call.args.len() + 1))
     }
 
     /// Returns the name of a function that returns nothing but is used as a value.
@@ -199,9 +172,8 @@ impl Walk<'_> {
             };
             return self.report(start(expr), message, help);
         }
-        let Some((_, links)) = chain(expr) else { return };
-        if let Some((false, Expr::MethodCall(call, at))) = links.last() {
-            self.gives_nothing(call, *at);
+        if let Some((call, at)) = last_call(expr) {
+            self.gives_nothing(call, at);
             if call.name == "map" {
                 self.closure_gives(call);
             }
@@ -248,11 +220,8 @@ impl Walk<'_> {
         let Some(count) = self.closures.get(closure.function.as_str()).copied() else { return };
         if self.function_gives(&closure.function, count, 0) == Gives::Nothing {
             let message = format!("this closure returns nothing, but `.{name}(...)` uses its value");
-            self.report(
-                closure.at,
-                message,
-                "end it with the value, or to only run statements write `for x in list { ... }`",
-            );
+            let help = "end it with the value, or to only run statements write `for x in list { ... }`";
+            self.report(closure.at, message, help);
         }
     }
 
@@ -262,7 +231,7 @@ impl Walk<'_> {
         if !self.method_gives_nothing(call) {
             return;
         }
-        if !CHANGING.contains(&name) {
+        if !listed(CHANGING, name) {
             let message = format!("`.{name}(...)` returns nothing, but its value is used here");
             return self.report(at, message, "make it a separate statement");
         }

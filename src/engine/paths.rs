@@ -1,7 +1,9 @@
 //! Reports paths and patterns in a script's constants that look as if they were expanded: only `glob` expands
 //! anything.
 
+use super::is_shouted;
 use super::known::inner;
+use super::lints::texts_of;
 use super::walk::Walk;
 use rhai::Expr;
 
@@ -54,19 +56,13 @@ impl Walk<'_> {
             return self.report(at, format!("`{shown}` does not expand `~`, it is part of a name"), help);
         }
         let texts: Vec<String> = match path {
-            Expr::InterpolatedString(parts, _) => parts
-                .iter()
-                .filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text.to_string()) } else { None })
-                .collect(),
+            Expr::InterpolatedString(parts, _) => texts_of(parts).map(str::to_owned).collect(),
             _ => vec![constant.clone().unwrap_or(first)],
         };
-        if let Some((variable, name)) = texts.iter().flat_map(|text| super::lints::dollars(text)).find(|(_, name)| {
-            name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_') && !self.is_value(name)
-        }) {
-            let (message, help) = (
-                format!("`{shown}` does not expand `{variable}`, it is part of a name"),
-                format!("write `${{env(\"{name}\")}}` in backticks"),
-            );
+        let mut variables = texts.iter().flat_map(|text| super::lints::dollars(text));
+        if let Some((variable, name)) = variables.find(|(_, name)| is_shouted(name) && !self.is_value(name)) {
+            let message = format!("`{shown}` does not expand `{variable}`, it is part of a name");
+            let help = format!("write `${{env(\"{name}\")}}` in backticks");
             return self.report(at, message, help);
         }
         if glob {
@@ -148,10 +144,7 @@ impl Walk<'_> {
             (Expr::StringConstant(..), _) if rest.iter().all(|part| matches!(part, Expr::StringConstant(..))) => return,
             _ => "pass the directory separately from the pattern: `glob(dir, \"*.log\")`".to_owned(),
         };
-        self.warn(
-            pattern.start_position(),
-            "this pattern contains a value: `*`, `?` and `[` in the value would be patterns too",
-            help,
-        );
+        let message = "this pattern contains a value: `*`, `?` and `[` in the value would be patterns too";
+        self.warn(pattern.start_position(), message, help);
     }
 }

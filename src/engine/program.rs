@@ -5,6 +5,7 @@
 
 use super::load::{self, Source};
 use super::syntax;
+use super::walk::collect;
 use crate::api::Fallible;
 use crate::run::{Report, Result, Run, lock};
 use rhai::{
@@ -107,6 +108,18 @@ impl Program {
         closure.starts_with(CLOSURE).then(|| self.files.iter().find(has))?.map(|file| &file.source.shown)
     }
 
+    /// Makes the program ready to run, and returns the code of the script.
+    ///
+    /// # Errors
+    /// Like [`Program::separate`].
+    pub fn prepare(self, engine: &mut Engine) -> Result<(Arc<Self>, AST)> {
+        let program = Arc::new(self.separate(engine)?);
+        engine.set_module_resolver(Resolver(program.clone()));
+        // The check has refused a script that cannot be parsed.
+        let ast = program.files[0].ast.clone().unwrap_or_default();
+        Ok((program, ast))
+    }
+
     /// Runs a file's top level once, and returns its module.
     fn module(&self, engine: &Engine, index: usize) -> Fallible<Shared<Module>> {
         // The lock is held while the file runs, so that a second thread waits. There are no cycles, so nobody
@@ -171,17 +184,13 @@ fn exporting(ast: &mut AST) -> &AST {
 
 /// Returns each import of a file: its text and its place.
 fn imports(ast: &AST) -> Vec<(Option<String>, Position)> {
-    let mut found = Vec::new();
-    ast.walk(&mut |path| {
-        if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = path.last() {
-            found.push(match &import.0 {
-                Expr::StringConstant(name, position) => (Some(name.to_string()), *position),
-                other => (None, other.start_position()),
-            });
-        }
-        true
-    });
-    found
+    collect(ast, |node| match node {
+        ASTNode::Stmt(Stmt::Import(import, _)) => Some(match &import.0 {
+            Expr::StringConstant(name, position) => (Some(name.to_string()), *position),
+            other => (None, other.start_position()),
+        }),
+        _ => None,
+    })
 }
 
 struct Loader<'a> {
@@ -197,13 +206,7 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn add(&mut self, source: Source) -> usize {
         let index = self.program.files.len();
-        let ast = match compile(self.engine, &source) {
-            Ok(ast) => Some(ast),
-            Err(report) => {
-                self.reports.push(*report);
-                None
-            }
-        };
+        let ast = compile(self.engine, &source).map_err(|report| self.reports.push(*report)).ok();
         let found = ast.as_ref().map(imports).unwrap_or_default();
         self.program.files.push(File {
             source: source.clone(),

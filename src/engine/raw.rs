@@ -1,5 +1,6 @@
 //! Raw strings: works around the interpreter, which does not count a line that ends in `"` within `#"..."#`.
 
+use super::foreign::closed;
 use std::borrow::Cow;
 
 /// Returns the text of a script with a newline after each raw string for every line in it that the interpreter
@@ -17,7 +18,7 @@ pub(super) fn counted(text: &str) -> Cow<'_, str> {
         at += match char {
             '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
             '/' if rest.starts_with("/*") => comment(rest),
-            '"' => quoted(rest),
+            '"' => closed(rest, '"'),
             '\'' if rest[1..].starts_with('\\') => 2 + rest[2..].find('\'').map_or(0, |end| end + 1),
             '\'' => {
                 let length = rest[1..].chars().next().map_or(0, char::len_utf8);
@@ -70,20 +71,6 @@ fn comment(text: &str) -> usize {
             [b'/', b'*', ..] => (depth, at) = (depth + 1, at + 2),
             [b'*', b'/', ..] if depth == 1 => return at + 2,
             [b'*', b'/', ..] => (depth, at) = (depth - 1, at + 2),
-            _ => at += 1,
-        }
-    }
-    text.len()
-}
-
-/// Returns the length of a text in double quotes.
-fn quoted(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = 1;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' => at += 2,
-            b'"' => return at + 1,
             _ => at += 1,
         }
     }

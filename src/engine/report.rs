@@ -1,8 +1,8 @@
 //! Renders errors for people: file, line, the underlined source line, and what to write instead.
 
 use super::load::Source;
-use super::names;
 use super::program::Program;
+use super::{names, of_name};
 use crate::api::Context;
 use crate::run::{Error, Place, Report, text};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -103,10 +103,9 @@ pub(super) fn repeats(text: &str, column: usize, help: &str) -> bool {
 /// Returns the length of the word at a column: a name, a literal up to its quote, else one character.
 fn token(text: &str, column: usize) -> usize {
     let mut chars = text.chars().skip(column.saturating_sub(1));
-    let of_name = |char: &char| char.is_alphanumeric() || *char == '_';
     match chars.next() {
         Some(quote @ ('`' | '"' | '\'')) => chars.position(|char| char == quote).map_or(1, |end| end + 2),
-        Some(char) if of_name(&char) => 1 + chars.take_while(of_name).count(),
+        Some(char) if of_name(char) => 1 + chars.take_while(|char| of_name(*char)).count(),
         _ => 1,
     }
 }
@@ -209,6 +208,7 @@ fn kind(name: &str) -> String {
 /// Rewords the interpreter's own errors.
 fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
     use EvalAltResult as E;
+    const BOUNDS: &str = "the first is [0], the last [-1]";
     const MISSING: &str = "a value is missing: check where it should have been set, or use a default: `x ?? \"\"`";
     match error {
         E::ErrorFunctionNotFound(signature, _) => no_function(engine, signature, MISSING),
@@ -234,11 +234,11 @@ fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
         }
         E::ErrorArrayBounds(0, index, _) => Error::new(format!("the array is empty, there is no [{index}]"))
             .help(format!("for an element that may be missing write `.get({index}) ?? default`")),
-        E::ErrorArrayBounds(count, index, _) | E::ErrorStringBounds(count, index, _) => {
-            let what = if matches!(error, E::ErrorArrayBounds(..)) { "array has" } else { "string has" };
-            let unit = if matches!(error, E::ErrorArrayBounds(..)) { "elements" } else { "characters" };
-            Error::new(format!("the {what} {count} {unit}, there is no [{index}]"))
-                .help("the first is [0], the last [-1]")
+        E::ErrorArrayBounds(count, index, _) => {
+            Error::new(format!("the array has {count} elements, there is no [{index}]")).help(BOUNDS)
+        }
+        E::ErrorStringBounds(count, index, _) => {
+            Error::new(format!("the string has {count} characters, there is no [{index}]")).help(BOUNDS)
         }
         E::ErrorMismatchDataType(wanted, found, _) | E::ErrorMismatchOutputType(wanted, found, _) => {
             let error = Error::new(format!("this is {}, but must be {}", kind(found), kind(wanted)));

@@ -1,12 +1,12 @@
 //! Reads `rules.rhai` by running it as a dry run.
 
 use super::load::{self, Source};
-use super::program::{Program, Resolver};
-use super::{Scope, build, check, on_large_stack, read, report};
+use super::program::Program;
+use super::{Scope, build, check, on_large_stack, read, unreadable};
 use crate::api::Context;
 use crate::api::rules::Collected;
 use crate::process::{self, Stage};
-use crate::run::{Error, Options, Place, Report, Result, Run, exit};
+use crate::run::{Error, Options, Place, Report, Result, Run};
 use crate::schedule::crontab::Fault;
 use crate::schedule::rules::{Rule, Rules, When};
 use regex::Regex;
@@ -102,16 +102,12 @@ fn evaluate(
     source: &Source,
 ) -> Result<(Arc<Program>, Collected)> {
     let (program, _) = read(run, &engine, source)?;
-    let program = Arc::new(program.separate(&engine)?);
-    engine.set_module_resolver(Resolver(program.clone()));
-    let ast = program.files[0].ast.clone().unwrap_or_default();
+    let (program, ast) = program.prepare(&mut engine)?;
     context.collect_rules();
     let result = engine.run_ast_with_scope(&mut Scope::new(), &ast);
     // An `exit` ends the file, but the rules before it count.
     if let (None, Err(error)) = (context.take_end(), result) {
-        let cause = run.cancel.cause().map(crate::run::Cause::error);
-        let error = cause.unwrap_or_else(|| report::of_script(&engine, &program, &error));
-        return Err(report::locate(&program, error).exit(exit::USAGE));
+        return Err(unreadable(run, &engine, &program, &error));
     }
     Ok((program, context.take_rules()))
 }
@@ -119,18 +115,17 @@ fn evaluate(
 /// Reports a date that does not exist in any year.
 fn never(run: &Run, rule: &Rule) -> Option<(String, Fault)> {
     let When::Every(expression) = &rule.when else { return None };
-    let error = expression.never(run.now().to_utc())?;
-    let text = expression.text().to_owned();
-    Some((text.clone(), Fault { at: 0, length: text.chars().count(), message: error.message, help: error.help }))
+    fault(expression.text(), expression.never(run.now().to_utc())?)
+}
+
+fn fault(text: &str, error: Error) -> Option<(String, Fault)> {
+    let fault = Fault { at: 0, length: text.chars().count(), message: error.message, help: error.help };
+    Some((text.to_owned(), fault))
 }
 
 /// Reports a script that does not exist or does not accept these arguments. A script with errors does not stop
 /// the other rules.
 fn script(run: &Arc<Run>, rule: &Rule) -> Option<(String, Fault)> {
-    let fault = |text: &str, error: Error| {
-        let fault = Fault { at: 0, length: text.chars().count(), message: error.message, help: error.help };
-        Some((text.to_owned(), fault))
-    };
     if rule.script == NAME {
         return fault(NAME, Error::usage("the rules cannot run themselves").help("name a script"));
     }

@@ -6,7 +6,6 @@
 //! `trim` would change what `trim` does in each library that it calls. Therefore each function whose name
 //! another file calls gets a unique name before the program runs, in its definition and in the calls that mean
 //! it.
-//! before the program runs: in its definition, and in the calls that mean it.
 
 use super::program::{CLOSURE, File, Program, compile};
 use crate::api::Context;
@@ -24,7 +23,7 @@ struct Call {
     files: Option<BTreeSet<usize>>,
 }
 
-/// What a file defines and calls.
+/// The functions that a file defines and calls.
 #[derive(Default)]
 struct Names {
     defined: BTreeMap<String, BTreeSet<usize>>,

@@ -1,6 +1,7 @@
 //! The settings: every constant and function of `config.rhai`. The built-in file has their names, parameters
 //! and comments. The two tables here add what a value of that file does not show.
 
+use super::listed;
 use super::load::Source;
 use super::program::constants;
 use crate::api;
@@ -68,7 +69,7 @@ const RETURNS: &[(&str, Kind)] = &[
 ];
 
 fn in_table(table: &[(&str, Kind)], name: &str) -> Option<Kind> {
-    table.iter().find(|(names, _)| names.split(' ').any(|known| known == name)).map(|(_, kind)| *kind)
+    table.iter().find(|(names, _)| listed(names, name)).map(|(_, kind)| *kind)
 }
 
 /// Returns the kind of value that a function of the configuration must return, if that matters.
@@ -219,7 +220,7 @@ pub struct Setting {
     pub name: String,
     /// `const NAME = VALUE;` with the built-in value, or `fn name(c)`.
     pub form: String,
-    /// What it holds or returns: "an array". Empty if that does not matter.
+    /// The kind that it holds or returns: "an array". Empty if that does not matter.
     pub kind: String,
     /// The comment above it.
     pub docs: String,

@@ -40,25 +40,8 @@ const SAME: &[&str] = &["drain", "extract", "filter", "head", "reversed", "skip"
 /// Methods that return an element.
 const ONE: &[&str] = &["find", "first", "get", "last", "pop", "shift"];
 /// Fields of an error of the interpreter, see `EvalAltResult::dump_fields` of rhai.
-const THROWN: &[&str] = &[
-    "actual",
-    "character",
-    "elements",
-    "error",
-    "function",
-    "index",
-    "length",
-    "line",
-    "message",
-    "module",
-    "position",
-    "property",
-    "requested",
-    "source",
-    "type",
-    "value",
-    "variable",
-];
+const THROWN: &str = "actual character elements error function index length line message module position property \
+    requested source type value variable";
 
 impl Shape {
     /// Returns what is known of a value of this shape.
@@ -243,15 +226,15 @@ impl Walk<'_> {
     }
 
     /// Returns the shape of the result of these links.
-    pub(super) fn shape_after(&self, root: &Expr, links: &[(bool, &Expr)]) -> Option<Shape> {
+    pub(super) fn shape_after(&self, root: &Expr, links: &[&Expr]) -> Option<Shape> {
         let mut shape = self.shape(root);
         for (place, link) in links.iter().enumerate() {
-            shape = self.step(shape.as_ref(), *link).or_else(|| match link {
+            shape = self.step(shape.as_ref(), link).or_else(|| match link {
                 // The result of a command's `.run()`, to which `.keep(...)` adds a field.
-                (false, Expr::MethodCall(call, _)) if self.is_command(root) && self.shapes_command(&links[..place]) => {
+                Expr::MethodCall(call, _) if self.is_command(root) && self.shapes_command(&links[..place]) => {
                     Shape::returned(self.table, "", &call.name, call.args.len() + 1)
                 }
-                (false, Expr::MethodCall(call, _)) => self.parts(call, || self.known_after(root, &links[..place])),
+                Expr::MethodCall(call, _) => self.parts(call, || self.known_after(root, &links[..place])),
                 _ => None,
             });
         }
@@ -268,27 +251,24 @@ impl Walk<'_> {
             ("split", []) => Some(Shape::texts()),
             // For a list, `split` takes a number.
             ("split", [by, ..]) if self.known(by).is_text() => Some(Shape::texts()),
-            ("to_chars", []) if receiver().is_text() => Some(Shape::texts()),
-            ("fields", _) if receiver().is_text() => Some(Shape::texts()),
+            ("to_chars", []) | ("fields", _) if receiver().is_text() => Some(Shape::texts()),
             ("keys", []) if receiver() == Known::Map => Some(Shape::texts()),
             ("find", [by]) if self.known(by).is_text() && receiver().is_text() => Some(Shape::Maybe(Known::Text)),
             _ => None,
         }
     }
 
-    pub(super) fn shapes_command(&self, links: &[(bool, &Expr)]) -> bool {
-        links.iter().all(|(index, link)| match link {
-            Expr::MethodCall(call, _) => !index && super::commands::SHAPING.contains(&call.name.as_str()),
-            _ => false,
-        })
+    pub(super) fn shapes_command(&self, links: &[&Expr]) -> bool {
+        let shapes = |call: &FnCallExpr| super::commands::SHAPING.contains(&call.name.as_str());
+        links.iter().all(|link| matches!(link, Expr::MethodCall(call, _) if shapes(call)))
     }
 
     /// Returns the shape of one link's result.
-    pub(super) fn step(&self, shape: Option<&Shape>, (index, link): (bool, &Expr)) -> Option<Shape> {
+    pub(super) fn step(&self, shape: Option<&Shape>, link: &Expr) -> Option<Shape> {
         match link {
-            Expr::Property(property, _) if !index => shape?.field(&property.2),
-            Expr::StringConstant(text, _) if index => shape?.field(text),
-            Expr::MethodCall(call, _) if !index => {
+            Expr::Property(property, _) => shape?.field(&property.2),
+            Expr::StringConstant(text, _) => shape?.field(text),
+            Expr::MethodCall(call, _) => {
                 let name = call.name.as_str();
                 let ours = !self.is_own(name);
                 if ours && ["count_each", "top"].contains(&name) {
@@ -308,7 +288,7 @@ impl Walk<'_> {
                     _ => None,
                 }
             }
-            Expr::IntegerConstant(..) | Expr::Variable(..) if index => shape?.element(),
+            Expr::IntegerConstant(..) | Expr::Variable(..) => shape?.element(),
             _ => None,
         }
     }
@@ -328,7 +308,7 @@ impl Walk<'_> {
             self.table.types("", &format!("get${name}"), 1).iter().any(|types| types[0] == TypeId::of::<Error>())
         };
         let ours: Vec<&str> = ["message", "help", "err", "code", "kind"].into_iter().filter(is_error).collect();
-        let known = ours.into_iter().chain(THROWN.iter().copied()).chain(self.fields.iter().map(String::as_str));
+        let known = ours.into_iter().chain(THROWN.split(' ')).chain(self.facts.fields.iter().map(String::as_str));
         Some(Shape::map(known.map(|name| (name.to_owned(), Shape::Plain(Known::Nothing))).collect(), false))
     }
 
@@ -339,7 +319,7 @@ impl Walk<'_> {
             Some(Shape::List(element)) => {
                 let getters = self.table.types("", &format!("get${name}"), 1);
                 let getter = getters.iter().any(|types| takes(types[0], Known::List));
-                if let (Shape::Map(_), false) = (&**element, getter || self.fields.contains(name)) {
+                if let (Shape::Map(_), false) = (&**element, getter || self.facts.fields.contains(name)) {
                     let help = "its elements have the fields: `for x in list { x.name }`, `list.map(|x| x.name)`, `list[0].name`";
                     self.report(at, format!("a list has no field `{name}`"), help.replace("name", name));
                 }
@@ -354,13 +334,11 @@ impl Walk<'_> {
         if fields.own && (self.trying > 0 || self.facts.texts.contains(name) || near.is_none()) {
             return;
         }
-        let help = near.map_or_else(
-            || {
-                let names = fields.names.iter().map(|(name, _)| name.as_str()).take(20);
-                format!("it has {}", names.collect::<Vec<_>>().join(", "))
-            },
-            |near| format!("did you mean `.{near}`?"),
-        );
+        let names = fields.names.iter().map(|(name, _)| name.as_str()).take(20);
+        let help = match near {
+            Some(near) => format!("did you mean `.{near}`?"),
+            None => format!("it has {}", names.collect::<Vec<_>>().join(", ")),
+        };
         self.report(at, format!("this value has no field `{name}`"), help);
     }
 

@@ -3,9 +3,11 @@
 
 use super::arguments::takes;
 use super::known::{Known, inner};
+use super::lints::texts_of;
+use super::listed;
 use super::literal::Parts;
 use super::shapes::near_name;
-use super::walk::{Walk, chain, start};
+use super::walk::{Walk, chain, last_call, start};
 use super::words::{Piece, Word};
 use crate::api::time::{Time, dated};
 use crate::run::{Error, Place};
@@ -15,23 +17,13 @@ use crate::schedule::{duration, moment, shifted};
 use rhai::{Expr, FnCallExpr, Position};
 
 /// Functions and methods that only return a value.
-const PURE: &str = "basename contains count count_each cut dirname ends_with exists extract field fields filter find find_all \
-                    first format glob grep grep_v head html index_of is_dir is_empty is_file join keys last len \
-                    lines matches max min outside repeat replace reversed skip sorted split starts_with sub \
-                    sub_string sum tail to_array to_chars to_json to_lower to_string to_upper top trim trimmed unique \
-                    url_decode url_encode values visible";
+const PURE: &str = "basename contains count count_each cut dirname ends_with exists extract field fields filter find \
+    find_all first format glob grep grep_v head html index_of is_dir is_empty is_file join keys last len lines \
+    matches max min outside repeat replace reversed skip sorted split starts_with sub sub_string sum tail to_array \
+    to_chars to_json to_lower to_string to_upper top trim trimmed unique url_decode url_encode values visible";
 
-/// Arguments that are regular expressions or JSON, where a backslash is intended.
-const EXACT: &[(&str, usize)] = &[
-    ("find", 0),
-    ("find_all", 0),
-    ("grep", 0),
-    ("grep_v", 0),
-    ("matches", 0),
-    ("parse_json", 0),
-    ("regex", 0),
-    ("sub", 0),
-];
+/// Functions whose first argument is a regular expression or JSON, where a backslash is intended.
+const EXACT: &str = "find find_all grep grep_v matches parse_json regex sub";
 
 /// Numeric fields of a time, with their minimum and maximum.
 const RANGES: &[(&str, i64, i64)] =
@@ -45,22 +37,8 @@ const BARE: &[&str] = &["glob", "now", "type_of"];
 /// Methods that start the command only when something reads their lines.
 const LAZY: &[&str] = &["cut", "field", "grep", "grep_v", "head", "lines", "skip", "sub", "tail", "trimmed", "unique"];
 /// Methods that return the kind of value on which they are called.
-const ALIKE: &[&str] = &[
-    "filter",
-    "repeat",
-    "replace",
-    "reversed",
-    "sorted",
-    "sub",
-    "sub_string",
-    "to_float",
-    "to_int",
-    "to_lower",
-    "to_upper",
-    "trim",
-    "trimmed",
-    "unique",
-];
+const ALIKE: &str =
+    "filter repeat replace reversed sorted sub sub_string to_float to_int to_lower to_upper trim trimmed unique";
 
 /// Returns a statement without its `;`.
 pub(super) fn statement(text: &str) -> &str {
@@ -69,20 +47,15 @@ pub(super) fn statement(text: &str) -> &str {
     line[..end.unwrap_or(line.len())].trim_end_matches(['}', ' '])
 }
 
-fn is_pure(name: &str) -> bool {
-    PURE.split_whitespace().any(|known| known == name)
-}
-
 impl Walk<'_> {
     /// Returns true if a method of this name may be the script's: its own function, or a closure in a map.
     pub(super) fn is_own(&self, name: &str) -> bool {
-        self.functions.contains_key(name) || self.fields.contains(name)
+        self.functions.contains_key(name) || self.facts.fields.contains(name)
     }
 
     /// Records the place of the last method call in a statement.
     pub(super) fn ignored(&mut self, expr: &Expr) {
-        let links = chain(expr).map(|(_, links)| links).unwrap_or_default();
-        if let Some((false, Expr::MethodCall(_, at))) = links.last() {
+        if let Some((_, at)) = last_call(expr) {
             let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
             self.options.ignored.insert(Place { path: self.source.shown.clone(), line, column });
         }
@@ -95,19 +68,18 @@ impl Walk<'_> {
         }
         match expr {
             Expr::Dot(..) => {
-                let Some((root, links)) = chain(expr) else { return };
-                let Some((false, Expr::MethodCall(call, _))) = links.last() else { return };
+                let (Some((root, links)), Some((call, _))) = (chain(expr), last_call(expr)) else { return };
                 let name = call.name.as_str();
                 let converted =
                     ["to_int", "to_float"].contains(&name) && matches!(root, Expr::Variable(..)) && links.len() == 1;
-                if !(is_pure(name) || converted) || self.is_own(name) {
+                if !(listed(PURE, name) || converted) || self.is_own(name) {
                     return;
                 }
                 let help = match root {
                     root if self.is_command(root) && LAZY.contains(&name) => {
                         "nothing reads its lines, so the command never runs: add `.run()`".to_owned()
                     }
-                    Expr::Variable(variable, ..) if links.len() == 1 && ALIKE.contains(&name) => {
+                    Expr::Variable(variable, ..) if links.len() == 1 && listed(ALIKE, name) => {
                         let text = statement(self.source.after(start(expr)));
                         format!("`{0}` does not change: write `{0} = {text};`", variable.1)
                     }
@@ -121,11 +93,8 @@ impl Walk<'_> {
                     && self.functions.contains_key(name.1.as_str())
                     && self.holds(&name.1).is_none() =>
             {
-                self.report(
-                    *at,
-                    format!("`{}` is a function, but it is not called here", name.1),
-                    format!("write `{}();`", name.1),
-                );
+                let message = format!("`{}` is a function, but it is not called here", name.1);
+                self.report(*at, message, format!("write `{}();`", name.1));
             }
             _ => {}
         }
@@ -151,13 +120,10 @@ impl Walk<'_> {
         let space = call.namespace.path.first().map(|space| space.name.as_str());
         let bare = space.is_none() && !self.is_own(name) && BARE.contains(&name);
         // Other functions may be called for their error.
-        if bare || (space == Some("file") && is_pure(name)) {
+        if bare || (space == Some("file") && listed(PURE, name)) {
             let shown = space.map_or_else(|| name.to_owned(), |space| format!("{space}::{name}"));
-            self.report(
-                at,
-                format!("nothing uses the result of `{shown}(...)`"),
-                "assign it, `let x = ...;`, or remove the line",
-            );
+            let message = format!("nothing uses the result of `{shown}(...)`");
+            self.report(at, message, "assign it, `let x = ...;`, or remove the line");
         }
     }
 
@@ -185,12 +151,11 @@ impl Walk<'_> {
             // `now().weekday in ["Sat", "Sun"]`
             list.iter().for_each(|value| self.never("==", field, value));
         }
-        let arg = |place: usize| call.args.get(place);
-        let text = |place: usize| Some((arg(place)?.start_position(), self.constant_text(arg(place)?)?.to_owned()));
         let now = chrono::Local::now();
+        let length = |text: &str| duration(text).err();
         let line = |text: &str| match moment(text) {
-            Ok(_) => Ok(()),
-            Err(_) => Expression::parse(text, &Zone::Host).map(|_| ()).map_err(|fault| fault.error(text)),
+            Ok(_) => None,
+            Err(_) => Some(Expression::parse(text, &Zone::Host).err()?.error(text)),
         };
         let wrong: Option<(Position, Error)> = match (name, call.args.len()) {
             ("glob" | "to_file" | "append_to" | "dir", 1 | 2) => {
@@ -202,21 +167,30 @@ impl Walk<'_> {
                 return;
             }
             ("format", 1) => {
-                let Some((at, codes)) = text(0) else { return };
-                return self.format(at, &codes, receiver);
+                let Some(codes) = self.constant_text(&call.args[0]).map(str::to_owned) else { return };
+                return self.format(call.args[0].start_position(), &codes, receiver);
             }
-            ("sleep" | "timeout", 1) => text(0).and_then(|(at, text)| Some((at, duration(&text).err()?))),
-            ("retry", 2) => text(1).and_then(|(at, text)| Some((at, duration(&text).err()?))),
-            ("ago" | "plus", 1) => text(0).and_then(|(at, text)| Some((at, shifted(now, &text, true).err()?))),
-            ("time", 1) => text(0).and_then(|(at, text)| Some((at, moment(&text).err()?))),
-            ("is_in", 2) => text(0)
-                .and_then(|(at, text)| Some((at, line(&text).err()?)))
-                .or_else(|| text(1).and_then(|(at, text)| Some((at, duration(&text).err()?)))),
+            ("sleep" | "timeout", 1) => self.fails(call, 0, length),
+            ("retry", 2) => self.fails(call, 1, length),
+            ("ago" | "plus", 1) => self.fails(call, 0, |text| shifted(now, text, true).err()),
+            ("time", 1) => self.fails(call, 0, |text| moment(text).err()),
+            ("is_in", 2) => self.fails(call, 0, line).or_else(|| self.fails(call, 1, length)),
             _ => None,
         };
         if let Some((at, error)) = wrong {
             self.report(at, error.message, error.help.unwrap_or_default());
         }
+    }
+
+    /// Returns the error of an argument whose text the script contains, and its place.
+    pub(super) fn fails(
+        &self,
+        call: &FnCallExpr,
+        place: usize,
+        read: impl Fn(&str) -> Option<Error>,
+    ) -> Option<(Position, Error)> {
+        let arg = call.args.get(place)?;
+        Some((start(arg), read(self.constant_text(arg)?)?))
     }
 
     /// Reports `text.trim` without parentheses: only maps have fields.
@@ -225,7 +199,7 @@ impl Walk<'_> {
             || receiver.is_number()
             || matches!(receiver, Known::List | Known::Lines | Known::Time | Known::Command);
         let of_kind = |getter: &str| self.table.types("", getter, 1).iter().any(|types| takes(types[0], receiver));
-        if !plain || self.fields.contains(name) || of_kind(&format!("get${name}")) {
+        if !plain || self.facts.fields.contains(name) || of_kind(&format!("get${name}")) {
             return;
         }
         let getters = || {
@@ -234,11 +208,8 @@ impl Walk<'_> {
         };
         let near = near_name(name, getters).map(|near| format!("did you mean `.{near}`?"));
         if near.is_none() && of_kind(name) {
-            self.report(
-                at,
-                format!("`.{name}` is a function, but it is not called here"),
-                format!("write `.{name}()`"),
-            );
+            let message = format!("`.{name}` is a function, but it is not called here");
+            self.report(at, message, format!("write `.{name}()`"));
         } else {
             let help = near.unwrap_or_else(|| self.guess(name, Some(receiver)));
             self.report(at, format!("{} has no field `{name}`", receiver.noun()), help);
@@ -256,10 +227,10 @@ impl Walk<'_> {
     /// Reports a comparison of a time's field with a value that it never has.
     pub(super) fn never(&mut self, operator: &str, field: &Expr, value: &Expr) {
         let Some((root, links)) = chain(field) else { return };
-        let Some((false, Expr::Property(property, _))) = links.last() else { return };
+        let Some(Expr::Property(property, _)) = links.last() else { return };
         let name = property.2.as_str();
-        let known = if links.len() == 1 { self.known(root) } else { self.before_last(field) };
-        if known != Known::Time && (known != Known::Nothing || self.fields.contains(name)) {
+        let known = if links.len() == 1 { self.known(root) } else { self.after(&links[..links.len() - 1]) };
+        if known != Known::Time && (known != Known::Nothing || self.facts.fields.contains(name)) {
             return;
         }
         if let Some((_, least, most)) = RANGES.iter().find(|(field, ..)| *field == name)
@@ -274,18 +245,9 @@ impl Walk<'_> {
                 _ => false,
             };
             if never {
-                self.report(
-                    *at,
-                    format!(
-                        "`{name}` is never {}{value}",
-                        if operator.len() == 2 && operator != ">=" && operator != "<=" {
-                            String::new()
-                        } else {
-                            format!("{operator} ")
-                        }
-                    ),
-                    format!("its values are {least} to {most}"),
-                );
+                let shown = if ["==", "!="].contains(&operator) { String::new() } else { format!("{operator} ") };
+                let message = format!("`{name}` is never {shown}{value}");
+                self.report(*at, message, format!("its values are {least} to {most}"));
             }
             return;
         }
@@ -304,16 +266,10 @@ impl Walk<'_> {
         }
     }
 
-    /// Returns what is known about the value before the last link of a chain: `now().ago(...)` in
-    /// `now().ago(...).hour`.
-    fn before_last(&self, expr: &Expr) -> Known {
-        chain(expr).map_or(Known::Nothing, |(_, links)| self.after(&links[..links.len() - 1]))
-    }
-
     /// Returns what is known about the value after these links.
-    pub(super) fn after(&self, links: &[(bool, &Expr)]) -> Known {
+    pub(super) fn after(&self, links: &[&Expr]) -> Known {
         match links.last() {
-            Some((false, Expr::MethodCall(call, _)))
+            Some(Expr::MethodCall(call, _))
                 if ["ago", "plus"].contains(&call.name.as_str()) && !self.is_own(&call.name) =>
             {
                 Known::Time
@@ -337,11 +293,8 @@ impl Walk<'_> {
                     continue;
                 };
                 let help = "to pass it as an option, write it as text or as an array, `${[value]}`; to pass it as data, put `--` before it";
-                self.report(
-                    start(expr),
-                    format!("the value `{text}` begins with `-` and would be read as an option"),
-                    help,
-                );
+                let message = format!("the value `{text}` begins with `-` and would be read as an option");
+                self.report(start(expr), message, help);
             }
         }
     }
@@ -358,10 +311,7 @@ impl Walk<'_> {
             Expr::InterpolatedString(parts, _) => &parts[..],
             other => std::slice::from_ref(other),
         };
-        let texts: Vec<&str> = parts
-            .iter()
-            .filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text.as_str()) } else { None })
-            .collect();
+        let texts: Vec<&str> = texts_of(parts).collect();
         let (first, last) =
             (texts.first().map_or("", |text| text.trim_start()), texts.last().map_or("", |text| text.trim_end()));
         let json = (first.starts_with('{') && last.ends_with('}')) || (first.starts_with('[') && last.ends_with(']'));
@@ -395,7 +345,7 @@ impl Walk<'_> {
 
     /// Checks an argument in which a backslash is intended.
     pub(super) fn argument(&mut self, call: &FnCallExpr, place: usize, arg: &Expr) {
-        if EXACT.contains(&(call.name.as_str(), place)) {
+        if place == 0 && listed(EXACT, &call.name) {
             self.exact(arg);
         } else {
             self.expr(arg);
@@ -430,11 +380,8 @@ impl Walk<'_> {
             return;
         }
         let at = call.args.first().map_or(Position::NONE, start);
-        self.warn(
-            at,
-            "a division of whole numbers has no fraction: `7 / 8 * 100` is 0",
-            "multiply first: `used * 100 / total`",
-        );
+        let message = "a division of whole numbers has no fraction: `7 / 8 * 100` is 0";
+        self.warn(at, message, "multiply first: `used * 100 / total`");
     }
 
     /// Reports text joined with `+`: `$(nproc) + 1` is 41 if `nproc` prints 4.

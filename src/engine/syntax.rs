@@ -5,7 +5,9 @@ use super::elsewhere::instead;
 use super::foreign;
 use super::literal::Kind;
 use super::load::Source;
+use super::of_name;
 use super::report::{PART, lower};
+use super::walk::taken;
 use crate::run::Report;
 use rhai::{LexError, ParseError, ParseErrorType};
 
@@ -42,10 +44,10 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         return Box::new(Report::new(source, line, column, message, Some(help)));
     }
     let (message, help) = match error.err_type() {
-        P::BadInput(L::MalformedChar(text)) if ["cmd(", "sh(", "$("].iter().any(|begin| before.ends_with(begin)) => {
-            let name =
-                ["cmd", "sh", "$"].into_iter().find(|name| before.ends_with(&format!("{name}("))).unwrap_or("cmd");
-            ("a command must be in backticks".into(), format!("write {name}(`{text}`)"))
+        P::BadInput(L::MalformedChar(text))
+            if let Some(begin) = ["cmd(", "sh(", "$("].iter().find(|begin| before.ends_with(**begin)) =>
+        {
+            ("a command must be in backticks".into(), format!("write {begin}`{text}`)"))
         }
         P::BadInput(L::MalformedChar(text)) if before.ends_with(['f', 'F']) => {
             ("there is no `f` before text".into(), format!("write `` `{}` ``", text.replace('{', "${")))
@@ -115,16 +117,11 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         P::MissingToken(token, what) if token == ")" && begins(what).is_some() && rest.starts_with(',') => {
             two("write the complete command in one literal", "write cmd(`ls -l`), or for a pipe cmd(`ls | sort`)")
         }
-        P::MissingToken(token, what) if token == "(" && begins(what).is_some() && rest.starts_with('`') => {
-            let text = rest[1..].split('`').next().unwrap_or_default();
-            ("a command must be in parentheses".into(), format!("write {}(`{text}`)", begins(what).unwrap_or_default()))
-        }
-        P::MissingToken(token, what) if token == "(" && begins(what).is_some() => {
-            let name = begins(what).unwrap_or_default();
-            (
-                format!("`{name}` begins a command and cannot be a name"),
-                format!("write {name}(`...`), or choose another name"),
-            )
+        P::MissingToken(token, what) if let ("(", Some(name)) = (token.as_str(), begins(what)) => {
+            match rest.strip_prefix('`').and_then(|rest| rest.split('`').next()) {
+                Some(text) => ("a command must be in parentheses".into(), format!("write {name}(`{text}`)")),
+                None => (taken(name), format!("write {name}(`...`), or choose another name")),
+            }
         }
         P::MissingToken(token, _) if token == ";" => {
             let (message, help, place) = missing(source, line, before);
@@ -278,7 +275,7 @@ fn again(before: &str, rest: &str) -> Option<String> {
 fn set<'a>(source: &Source, code: &'a str) -> Option<(&'a str, &'a str)> {
     let (name, value) = code.split_once('=')?;
     let (name, value) = (name.trim(), value.trim());
-    let plain = !name.is_empty() && name.chars().all(|char| char.is_alphanumeric() || char == '_');
+    let plain = !name.is_empty() && name.chars().all(of_name);
     let declared = ["let", "const"].iter().any(|word| source.text.contains(&format!("{word} {name} ")));
     (plain && !value.starts_with('=') && !declared).then_some((name, value))
 }

@@ -2,12 +2,12 @@
 //! rest.
 
 use super::load::{self, Source};
-use super::program::{Program, Resolver, constants};
+use super::program::{Program, constants};
 use super::settings::Kind;
-use super::{build, check, hooks, on_large_stack, report, shapes};
+use super::{build, check, hooks, on_large_stack, shapes, unreadable};
 use crate::api::nearest::nearest;
 use crate::api::{Context, http, probe};
-use crate::run::{Error, Options, Report, Result, Run, exit};
+use crate::run::{Error, Options, Report, Result, Run};
 use rhai::{AST, Array, Dynamic, Engine, Map};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,24 +15,8 @@ use std::time::Duration;
 /// Name of the configuration script.
 pub const NAME: &str = "config";
 /// Keys of a site that are not options of its request. `lib/page` and `lib/site-errors` read them.
-const SITE: [&str; 16] = [
-    "name",
-    "url",
-    "words",
-    "without",
-    "status",
-    "latency",
-    "has",
-    "cert_days",
-    "conditions",
-    "severity",
-    "tell",
-    "needs",
-    "check",
-    "command",
-    "reports_in",
-    "restarts",
-];
+const SITE: &str = "name url words without status latency has cert_days conditions severity tell needs check command \
+    reports_in restarts";
 /// Time limit: values that take longer to evaluate contain a mistake.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -41,33 +25,25 @@ struct Laid {
     run: Arc<Run>,
     engine: Engine,
     program: Arc<Program>,
+    ast: AST,
 }
 
 impl Laid {
     /// Loads it with an importing script whose text is `asking`.
-    fn new(run: &Arc<Run>, config: Option<&Source>, asking: &str) -> Result<Self> {
-        Self::with(run, config, asking, LIMIT)
-    }
-
-    fn with(run: &Arc<Run>, config: Option<&Source>, asking: &str, limit: Duration) -> Result<Self> {
+    fn new(run: &Arc<Run>, config: Option<&Source>, asking: &str, limit: Duration) -> Result<Self> {
         // Evaluating it changes nothing, whatever it contains.
         let dry = run.beside(Options { dry_run: true, timeout: Some(limit), ..run.options.clone() })?;
-        let engine = build(&Context::new(dry.clone()));
+        let mut engine = build(&Context::new(dry.clone()));
         let asking = Source { name: "values".into(), shown: "values".into(), text: asking.into(), ..Source::default() };
         let (program, reports) = Program::load(&dry, &engine, &asking, config);
         check::check(&program, &engine, reports)?;
-        let program = Arc::new(program.separate(&engine)?);
-        Ok(Self { run: dry, engine, program })
+        let (program, ast) = program.prepare(&mut engine)?;
+        Ok(Self { run: dry, engine, program, ast })
     }
 
-    fn evaluate<T: Clone + Send + Sync + 'static>(&mut self) -> Result<T> {
-        self.engine.set_module_resolver(Resolver(self.program.clone()));
-        let ast = self.program.files[0].ast.clone().unwrap_or_default();
-        self.engine.eval_ast::<T>(&ast).map_err(|error| {
-            let cause = self.run.cancel.cause().map(crate::run::Cause::error);
-            let error = cause.unwrap_or_else(|| report::of_script(&self.engine, &self.program, &error));
-            report::locate(&self.program, error).exit(exit::USAGE)
-        })
+    fn evaluate<T: Clone + Send + Sync + 'static>(&self) -> Result<T> {
+        let failed = |error: Box<_>| unreadable(&self.run, &self.engine, &self.program, &error);
+        self.engine.eval_ast::<T>(&self.ast).map_err(failed)
     }
 }
 
@@ -84,7 +60,7 @@ fn asking(run: &Arc<Run>) -> String {
 /// # Errors
 /// If it has errors, or fails.
 pub fn ask<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: Duration) -> Result<T> {
-    on_large_stack(|| Laid::with(run, None, text, limit)?.evaluate())
+    on_large_stack(|| Laid::new(run, None, text, limit)?.evaluate())
 }
 
 /// Evaluates a text, not as a dry run.
@@ -106,7 +82,7 @@ pub fn run<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: 
 /// # Errors
 /// If the file has errors, or cannot be evaluated.
 pub fn constants_of(run: &Arc<Run>) -> Result<Map> {
-    on_large_stack(|| Laid::new(run, None, &asking(run))?.evaluate())
+    on_large_stack(|| Laid::new(run, None, &asking(run), LIMIT)?.evaluate())
 }
 
 /// Checks the names and values. With `complete`, secrets, programs and files must exist too: while somebody is
@@ -116,7 +92,7 @@ pub fn constants_of(run: &Arc<Run>) -> Result<Map> {
 /// All errors, one report each.
 pub fn validate(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Report>> {
     let reports = on_large_stack(|| {
-        let mut laid = Laid::new(run, Some(config), &asking(run))?;
+        let laid = Laid::new(run, Some(config), &asking(run), LIMIT)?;
         let Some(file) = laid.program.files.iter().position(|file| file.source.key() == config.key()) else {
             return Ok(Vec::new());
         };
@@ -126,7 +102,7 @@ pub fn validate(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<R
             let error = format!("`{}` changes something, but a configuration only sets values", config.shown);
             return Err(Error::usage(error).help("move that line into a separate script"));
         }
-        let program = laid.program.clone();
+        let program = &laid.program;
         let own = program.files[file].ast.clone().unwrap_or_default();
         let below = program.files[file].below.and_then(|below| program.files[below].ast.as_ref()).unwrap_or(&own);
         let wrong_kind = |(name, value): (&rhai::Identifier, &Dynamic)| {
@@ -137,7 +113,7 @@ pub fn validate(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<R
         // `lib/config-errors` relies on the kinds.
         if found.is_empty() {
             let text = format!("import \"lib/config-errors\" as errors; errors::all({complete})");
-            let mut laid = Laid::new(run, Some(config), &text)?;
+            let laid = Laid::new(run, Some(config), &text, LIMIT)?;
             let errors: Array = laid.evaluate()?;
             found.extend(errors.iter().map(|error| {
                 let error = error.read_lock::<Map>().map(|map| map.clone()).unwrap_or_default();
@@ -185,9 +161,8 @@ fn point(config: &Source, ast: &AST, name: &str, at: &str, message: &str) -> Rep
     let below = load::built_in(NAME).unwrap_or_default();
     // For an option of a site, point at the option's name.
     let option = message.split_once("has no option `").and_then(|(_, rest)| rest.split('`').next());
-    let near = option.and_then(|option| {
-        shapes::near_name(option, || SITE.iter().chain(&http::OPTIONS).chain(&probe::OPTIONS).copied())
-    });
+    let near = option
+        .and_then(|option| shapes::near_name(option, || SITE.split(' ').chain(http::OPTIONS).chain(probe::OPTIONS)));
     // For something that does not exist yet, the sentence already contains the next step.
     let help = near
         .map(|near| format!("did you mean `{near}`?"))

@@ -2,6 +2,7 @@
 
 use super::calls::Space;
 use super::check::Options;
+use super::closures::Closure;
 use super::known::{Holds, Known, assigned};
 use super::load::Source;
 use super::names::Table;
@@ -9,9 +10,9 @@ use super::nothing::Gives;
 use super::program::{CLOSURE, Program};
 use super::shapes::{Facts, Shape};
 use crate::run::Report;
-use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Ident, Module, Position, ScriptFuncDef, Shared, Stmt, StmtBlock};
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Ident, Module, Position, ScriptFuncDef, Shared, Stmt, StmtBlock};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Names that begin a command.
 pub(super) const TAKEN: &[&str] = &["cmd", "sh"];
@@ -42,7 +43,6 @@ pub struct Walk<'a> {
     pub(super) file: usize,
     pub(super) source: &'a Source,
     pub(super) table: &'a Table<'a>,
-    pub(super) fields: &'a BTreeSet<String>,
     pub(super) facts: &'a Facts,
     pub(super) functions: BTreeMap<&'a str, Vec<usize>>,
     pub(super) closures: BTreeMap<&'a str, usize>,
@@ -62,8 +62,8 @@ pub struct Walk<'a> {
     pub(super) judged: bool,
 }
 
-/// Returns the statements of a function. The interpreter shows them only in its own walk.
-pub(super) fn statements(def: &Shared<ScriptFuncDef>) -> Vec<Stmt> {
+/// Returns the code of a function. The interpreter shows its statements only in its own walk.
+pub(super) fn body(def: &Shared<ScriptFuncDef>) -> AST {
     let mut found = Vec::new();
     let mut only = Module::new();
     only.set_script_fn(def.clone());
@@ -73,26 +73,63 @@ pub(super) fn statements(def: &Shared<ScriptFuncDef>) -> Vec<Stmt> {
         }
         true
     });
+    AST::new(found, Module::new())
+}
+
+/// Returns what `pick` finds in the statements and expressions of some code, at any depth.
+pub(super) fn collect<T>(ast: &AST, mut pick: impl FnMut(&ASTNode<'_>) -> Option<T>) -> Vec<T> {
+    let mut found = Vec::new();
+    ast.walk(&mut |path| {
+        found.extend(path.last().and_then(&mut pick));
+        true
+    });
     found
 }
 
-/// Returns the root of `root.a[b].c()` and the following links: whether each is an index, and its expression.
-pub(super) fn chain(expr: &Expr) -> Option<(&Expr, Vec<(bool, &Expr)>)> {
+/// Returns the variables that some code declares.
+pub(super) fn declared(ast: &AST) -> Vec<Ident> {
+    collect(ast, |node| match node {
+        ASTNode::Stmt(Stmt::Var(var, ..)) => Some(var.0.clone()),
+        _ => None,
+    })
+}
+
+/// Returns the values of all `return` in a function.
+pub(super) fn returns(body: &AST) -> Vec<Option<Box<Expr>>> {
+    collect(body, |node| match node {
+        ASTNode::Stmt(Stmt::Return(value, flags, _)) if !flags.contains(ASTFlags::BREAK) => Some(value.clone()),
+        _ => None,
+    })
+}
+
+/// Returns the root of `root.a[b].c()` and the following links. A property or a method call is never an index.
+pub(super) fn chain(expr: &Expr) -> Option<(&Expr, Vec<&Expr>)> {
     let (Expr::Dot(first, flags, _) | Expr::Index(first, flags, _)) = expr else { return None };
     let mut flags = *flags;
     let root = &first.lhs;
-    let mut index = matches!(expr, Expr::Index(..));
     let mut rest = &first.rhs;
     let mut links = Vec::new();
     while !flags.contains(ASTFlags::BREAK) {
         let (Expr::Dot(next, next_flags, _) | Expr::Index(next, next_flags, _)) = rest else { break };
-        links.push((index, &next.lhs));
-        index = matches!(rest, Expr::Index(..));
+        links.push(&next.lhs);
         flags = *next_flags;
         rest = &next.rhs;
     }
-    links.push((index, rest));
+    links.push(rest);
     Some((root, links))
+}
+
+/// Returns the method calls among the links of a chain.
+pub(super) fn calls<'e>(links: &[&'e Expr]) -> impl Iterator<Item = &'e FnCallExpr> {
+    links.iter().filter_map(|link| if let Expr::MethodCall(call, _) = link { Some(&**call) } else { None })
+}
+
+/// Returns the method call that ends `root.a[b].c()`, and its place.
+pub(super) fn last_call(expr: &Expr) -> Option<(&FnCallExpr, Position)> {
+    match chain(expr)?.1.last()? {
+        Expr::MethodCall(call, at) => Some((call, *at)),
+        _ => None,
+    }
 }
 
 /// Returns where an expression begins, also for operators.
@@ -126,22 +163,20 @@ impl<'a> Walk<'a> {
                 functions.entry(function.name).or_default().push(function.params.len());
             }
         }
-        let (scope, trying, last) = (Scope::default(), 0, false);
         let assigned = program.files[file].ast.as_ref().map(assigned).unwrap_or_default();
         Self {
             program,
             file,
             source,
             table,
-            fields: &facts.fields,
             facts,
             functions,
             closures,
             options,
             reports,
-            scope,
-            trying,
-            last,
+            scope: Scope::default(),
+            trying: 0,
+            last: false,
             assigned,
             given: RefCell::default(),
             handed: None,
@@ -153,14 +188,11 @@ impl<'a> Walk<'a> {
     pub fn run(mut self) {
         let program = self.program;
         let Some(ast) = &program.files[self.file].ast else { return };
-        let mut open = BTreeSet::new();
-        ast.walk(&mut |path| {
-            if let Some(ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _))) = path.last()
-                && call.capture_parent_scope
-            {
-                open.insert(call.name.to_string());
+        let open = collect(ast, |node| match node {
+            ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _)) => {
+                call.capture_parent_scope.then(|| call.name.to_string())
             }
-            true
+            _ => None,
         });
         let statements = ast.statements();
         for (index, stmt) in statements.iter().enumerate() {
@@ -179,10 +211,10 @@ impl<'a> Walk<'a> {
             self.scope = Scope {
                 spaces: imports.clone(),
                 function: true,
-                open: open.contains(function.name),
+                open: open.iter().any(|open| open == function.name),
                 ..Scope::default()
             };
-            self.body(ast, function.name, function.params.len(), &[]);
+            self.body(function.name, function.params.len(), &[]);
         }
     }
 
@@ -194,6 +226,11 @@ impl<'a> Walk<'a> {
             _ => None,
         };
         file.ast.iter().flat_map(AST::statements).filter_map(import).collect()
+    }
+
+    /// Returns a function or closure of this file.
+    pub(super) fn definition(&self, name: &str, count: usize) -> Option<&'a Shared<ScriptFuncDef>> {
+        self.program.files[self.file].ast.as_ref()?.shared_lib().get_script_fn(name, count)
     }
 
     fn target(&self, file: &super::program::File, path: &Expr) -> Option<usize> {
@@ -225,9 +262,9 @@ impl<'a> Walk<'a> {
 
     // Statements.
 
-    fn body(&mut self, ast: &AST, name: &str, count: usize, taken: &[String]) {
+    fn body(&mut self, name: &str, count: usize, taken: &[&str]) {
         let condition = std::mem::take(&mut self.judged);
-        let Some(def) = ast.shared_lib().get_script_fn(name, count) else { return };
+        let Some(def) = self.definition(name, count) else { return };
         let (start, end) = (def.body.start_position(), def.body.end_position());
         self.name(name, start);
         let mut handed = self.handed.take().map(|shape| (taken.len(), shape));
@@ -238,11 +275,11 @@ impl<'a> Walk<'a> {
             let holds = outside.unwrap_or_else(|| self.holding(param, shape));
             self.scope.variables.push((param.to_string(), holds));
         }
-        let statements = statements(def);
+        let body = body(def);
         if !name.starts_with(CLOSURE) {
-            self.copies(&statements, def.params.iter().map(ToString::to_string));
+            self.copies(&body, def.params.iter().map(ToString::to_string));
         }
-        let block = StmtBlock::new(statements, start, end);
+        let block = StmtBlock::new(body.statements().to_vec(), start, end);
         // With a `;` after it, the last statement was not meant to be the value.
         let tail = !self.source.before(end).trim_end().ends_with(';');
         self.ending(&block, tail, condition);
@@ -257,11 +294,7 @@ impl<'a> Walk<'a> {
         let (variables, spaces) = (self.scope.variables.len(), self.scope.spaces.len());
         let last = block.len().saturating_sub(1);
         for (index, stmt) in block.iter().enumerate() {
-            if index < last {
-                self.shadows(stmt, &block.statements()[index + 1..], variables);
-            } else {
-                self.shadows(stmt, &[], variables);
-            }
+            self.shadows(stmt, &block.statements()[index + 1..], variables);
             if condition && index == last {
                 self.condition(stmt);
             }
@@ -435,30 +468,30 @@ impl<'a> Walk<'a> {
                 self.quoted(*at);
             }
             Expr::Stmt(block) => self.block(block, true),
-            Expr::FnCall(call, _) if call.name == "curry" && self.curried(call) => {}
+            Expr::FnCall(call, _) if call.name == "curry" && Closure::of(expr).is_some() => {
+                // What the closure captures is not what the method passes to it.
+                let handed = self.handed.take();
+                call.args[1..].iter().for_each(|captured| self.expr(captured));
+                self.handed = handed;
+                self.closure(expr);
+            }
             Expr::FnCall(call, at) => self.call(call, *at),
             Expr::MethodCall(call, at) => self.method(call, *at, Known::Nothing, None, None),
             Expr::Dot(..) | Expr::Index(..) => self.chain(expr),
             Expr::Custom(custom, _) => self.literal(custom),
-            Expr::DynamicConstant(value, _) => {
-                if let Some(function) = value.read_lock::<FnPtr>() {
-                    self.closure(function.fn_name(), &[]);
-                }
-            }
+            Expr::DynamicConstant(..) => self.closure(expr),
             _ => {}
         }
     }
 
     /// Checks the body of a closure, which sees only its parameters. Captured variables are parameters too.
-    pub(super) fn closure(&mut self, name: &str, taken: &[String]) {
-        let program = self.program;
-        let (Some(count), Some(ast)) = (self.closures.get(name).copied(), &program.files[self.file].ast) else {
-            return;
-        };
+    fn closure(&mut self, expr: &Expr) {
+        let Some(Closure { function, taken, .. }) = Closure::of(expr) else { return };
+        let Some(count) = self.closures.get(function.as_str()).copied() else { return };
         let further = self.scope.outside.clone();
         let around = std::mem::take(&mut self.scope.variables);
         self.scope.outside.extend_from_slice(&around);
-        self.body(ast, name, count, taken);
+        self.body(&function, count, &taken);
         self.scope.outside = further;
         self.scope.variables = around;
     }
@@ -468,26 +501,21 @@ impl<'a> Walk<'a> {
         if let Expr::Variable(name, _, at) = root
             && name.2.is_empty()
             && !self.sees(&name.1)
-            && !matches!(self.space(&name.1), Space::Unknown)
         {
-            // `docker.ps()`.
-            let help = self.spelled(&name.1, links[0].1);
-            self.report(*at, format!("`{}` is a namespace", name.1), help);
-            return;
-        }
-        if let Expr::Variable(name, _, at) = root
-            && name.2.is_empty()
-            && !self.sees(&name.1)
-            && !self.scope.open
-            && let Some(help) = self.foreign(&name.1, &links)
-        {
-            self.report(*at, format!("there is no variable `{}`", name.1), help);
-            return;
+            if !matches!(self.space(&name.1), Space::Unknown) {
+                // `docker.ps()`.
+                let help = self.spelled(&name.1, links[0]);
+                return self.report(*at, format!("`{}` is a namespace", name.1), help);
+            }
+            if let Some(help) = self.foreign(&name.1, &links).filter(|_| !self.scope.open) {
+                return self.report(*at, format!("there is no variable `{}`", name.1), help);
+            }
         }
         let wrong = self.reports.len();
         self.expr(root);
         if self.reports.len() > wrong && matches!(root, Expr::Variable(..)) {
-            return self.of_nothing(&links);
+            // The variable is reported already.
+            return calls(&links).flat_map(|call| &call.args).for_each(|arg| self.expr(arg));
         }
         self.changed_constant(root, &links);
         self.held(root, &links);

@@ -39,7 +39,7 @@ pub struct Refusal {
     pub offset: usize,
     /// The reason, as a sentence.
     pub message: String,
-    /// What to write instead.
+    /// The text to write instead.
     pub help: String,
 }
 
@@ -61,9 +61,7 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
             }
             Segment::Text(text) => *text,
         };
-        let refuse = |offset: usize, message: &str, help: &str| {
-            Err(Refusal { segment, offset, message: message.to_owned(), help: help.to_owned() })
-        };
+        let refuse = |offset: usize, message: &str, help: &str| refuse((segment, offset), message, help);
         let mut chars = text.char_indices();
         if let Some(begin) = open.take() {
             open = quoted(segments, segment, begin, '"', &mut chars, word.get_or_insert_default())?;
@@ -115,20 +113,22 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
     }
     words.extend(word.take());
     if words.is_empty() {
-        let (message, help) = if !stages.is_empty() {
-            ("there is no command after the `|`", "add a command")
-        } else {
-            ("the command is empty", "put a program's name between the backticks")
+        let (message, help) = match stages.is_empty() {
+            true => ("the command is empty", "put a program's name between the backticks"),
+            false => ("there is no command after the `|`", "add a command"),
         };
-        return Err(Refusal {
-            segment: segments.len().saturating_sub(1),
-            offset: 0,
-            message: message.into(),
-            help: help.into(),
-        });
+        return refuse((segments.len().saturating_sub(1), 0), message, help);
     }
     stages.push(words);
     Ok(stages)
+}
+
+fn refuse<T>(
+    (segment, offset): (usize, usize),
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Result<T, Refusal> {
+    Err(Refusal { segment, offset, message: message.into(), help: help.into() })
 }
 
 /// The end of a message about a character that only a shell interprets.
@@ -154,7 +154,9 @@ fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(
         '$' => return Some((format!("`$`{OF_SHELL}"), foreign::dollar(rest))),
         '~' if begins => "write `${env(\"HOME\")}`",
         '#' if begins => "write a comment outside the backticks, after `//`, or quote the `#`",
-        '=' if words == 0 && word.is_some_and(Word::is_name) => "write `.env(\"NAME\", value)` after the command",
+        '=' if words == 0 && word.and_then(Word::text).is_some_and(is_variable) => {
+            "write `.env(\"NAME\", value)` after the command"
+        }
         _ => return None,
     };
     let what = match char {
@@ -250,16 +252,13 @@ fn quoted(
     chars: &mut std::str::CharIndices<'_>,
     word: &mut Word,
 ) -> Result<Option<(usize, usize)>, Refusal> {
-    let refuse = |(segment, offset): (usize, usize), message: String, help: &str| {
-        Err(Refusal { segment, offset, message, help: help.to_owned() })
-    };
     // An empty pair of quotes is an empty argument.
     word.push_str("");
     while let Some((offset, char)) = chars.next() {
         let at = (segment, offset);
         match char {
             char if char == quote => return Ok(None),
-            '\0' => return refuse(at, "a NUL byte cannot be part of a command".into(), "remove it"),
+            '\0' => return refuse(at, "a NUL byte cannot be part of a command", "remove it"),
             '\\' if quote == '"' => match chars.next() {
                 Some((_, escaped @ ('"' | '\\' | '$' | '`'))) => word.push(escaped),
                 other => {
@@ -269,11 +268,8 @@ fn quoted(
             },
             '$' if quote == '"' => {
                 let help = foreign::dollar(&format!("${}", chars.as_str()));
-                return refuse(
-                    at,
-                    format!("`$`{OF_SHELL}"),
-                    &format!("{help}, or use single quotes to pass it literally"),
-                );
+                let help = format!("{help}, or use single quotes to pass it literally");
+                return refuse(at, format!("`$`{OF_SHELL}"), help);
             }
             char => word.push(char),
         }
@@ -284,7 +280,7 @@ fn quoted(
         }
         return refuse(
             begin,
-            "a `${...}` is between single quotes, where nothing is filled in".into(),
+            "a `${...}` is between single quotes, where nothing is filled in",
             "for one argument that contains the value, close the quotes before it and open them again after it: \
              `'text '${x}' text'`",
         );
@@ -304,18 +300,6 @@ impl Word {
         }
     }
 
-    /// Returns true if this could be the name of a shell variable.
-    fn is_name(&self) -> bool {
-        match self.pieces.as_slice() {
-            [Piece::Text(text)] => {
-                !text.starts_with(|char: char| char.is_ascii_digit())
-                    && !text.is_empty()
-                    && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
-            }
-            _ => false,
-        }
-    }
-
     /// Returns the word's text if it contains no value.
     pub fn text(&self) -> Option<&str> {
         match self.pieces.as_slice() {
@@ -323,6 +307,13 @@ impl Word {
             _ => None,
         }
     }
+}
+
+/// Returns true for the name of a shell variable.
+pub(super) fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|char: char| char.is_ascii_digit())
+        && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
 /// The value of a hole.
@@ -334,6 +325,18 @@ pub enum Value {
     Number(String),
     /// An array: one argument per element.
     Many(Vec<String>),
+}
+
+/// Returns message and help for a value that a program would read as an option.
+pub(super) fn dash(value: &str) -> (String, String) {
+    let help = "put `--` before it if the program supports that, or use an array: `${[value]}`";
+    (format!("the value `{value}` begins with `-` and would be read as an option"), help.into())
+}
+
+/// Returns message and help for a value with a NUL byte.
+pub(super) fn nul() -> (String, String) {
+    let help = "remove it, or pass the value with `.stdin(text)`";
+    ("a value contains a NUL byte, which an argument cannot".into(), help.into())
 }
 
 /// Puts the values into the words of one stage.
@@ -357,10 +360,7 @@ pub fn fill(words: &[Word], values: &[Value]) -> Result<Vec<String>, (String, St
                 Piece::Hole(index) => match &values[*index] {
                     Value::Text(value) => {
                         if text.is_empty() && value.starts_with('-') && !argv.iter().any(|word| word == "--") {
-                            return Err((
-                                format!("the value `{value}` begins with `-` and would be read as an option"),
-                                "put `--` before it if the program supports that, or use an array: `${[value]}`".into(),
-                            ));
+                            return Err(dash(value));
                         }
                         text.push_str(value);
                     }
@@ -379,10 +379,7 @@ pub fn fill(words: &[Word], values: &[Value]) -> Result<Vec<String>, (String, St
         argv.push(text);
     }
     if argv.iter().any(|word| word.contains('\0')) {
-        return Err((
-            "a value contains a NUL byte, which an argument cannot".into(),
-            "remove it, or pass the value with `.stdin(text)`".into(),
-        ));
+        return Err(nul());
     }
     Ok(argv)
 }

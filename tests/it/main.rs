@@ -44,6 +44,7 @@ mod rules;
 mod runner;
 mod selftest;
 mod shapes;
+mod shell;
 mod slips;
 mod state;
 mod status;

@@ -1,6 +1,6 @@
 //! Explains functions, closures, loops, conditions and `try` of other languages.
 
-use super::tokens::{Sort, Token, close, ours, pieces, test, variable};
+use super::tokens::{Sort, Token, close, end, ours, pieces, test, variable};
 use super::{Found, Line, is_keyword};
 
 /// Words that begin a function in other languages, and words that may come before its name.
@@ -65,18 +65,7 @@ pub(super) fn function(line: &Line<'_>) -> Option<Found> {
 pub(super) fn closure(line: &Line<'_>) -> Option<Found> {
     let from = line.error.saturating_sub(8);
     let near = |texts: &[&str]| (from..=line.error).rev().find(|at| line.is(*at, texts));
-    let body = |from: usize| {
-        let mut depth = 0i32;
-        let end = line.part(from.min(line.tokens.len())..).iter().position(|token| {
-            match token.text {
-                "(" | "[" | "{" => depth += 1,
-                ")" | "]" | "}" => depth -= 1,
-                _ => {}
-            }
-            depth < 0 || (depth == 0 && token.is(&[";", ","]))
-        });
-        line.ours(from, end.map_or(line.tokens.len(), |end| from + end))
-    };
+    let body = |from: usize| line.ours(from, from + end(line.part(from..), &[";", ","]));
     let answer = |at: usize, params: &str, body: String| {
         let help = format!("write `|{params}| {}`", if body.is_empty() { "...".to_owned() } else { body });
         line.found(at, "write the parameters of a closure between `|` and `|`", help)
@@ -111,8 +100,7 @@ fn header(line: &Line<'_>, from: usize) -> usize {
             "{" if depth == 0 && !before.is_some_and(|before| before.is(&["#", "$", "in"])) => return at,
             "(" | "[" | "{" => depth += 1,
             ")" | "]" | "}" => depth -= 1,
-            "then" | "do" if depth <= 0 => return at,
-            ";" if depth <= 0 => return at,
+            "then" | "do" | ";" if depth <= 0 => return at,
             ":" if depth <= 0 && token.end() > line.at(at + 1).map_or(0, |next| next.at) => return at,
             ":" if depth <= 0 && !line.is(at + 1, &[":"]) && at >= line.error => return at,
             _ => {}
@@ -211,11 +199,8 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
     let word = line.position(&["in", "of"])?;
     if line.is(word + 1, &["#"]) && line.is(word + 2, &["{"]) {
         let name = line.at(skip)?.text;
-        return line.found(
-            word + 1,
-            "`for` loops over a list, but this is a map",
-            format!("write `for {name} in map.keys() {{ ... }}`"),
-        );
+        let help = format!("write `for {name} in map.keys() {{ ... }}`");
+        return line.found(word + 1, "`for` loops over a list, but this is a map", help);
     }
     let mut end = header(line, word + 1);
     if line.is(1, &["("]) && !line.is(3, &[","]) {
@@ -223,13 +208,10 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
     }
     let names: Vec<&str> =
         line.part(skip..word).iter().filter(|token| token.is_word()).map(|token| token.text).collect();
-    let through = line.part(word + 1..end.max(word + 1));
-    let full = if line.error > word && line.error < end && line.is(line.error, &["print", "echo"]) {
-        line.part(word + 1..line.error)
-    } else {
-        through
-    };
-    let mut list = list(line, full)?;
+    if line.error > word && line.error < end && line.is(line.error, &["print", "echo"]) {
+        end = line.error;
+    }
+    let mut list = list(line, line.part(word + 1..end.max(word + 1)))?;
     let variables = match names.as_slice() {
         [index, item] => {
             if let Some(inner) = list.strip_prefix("enumerate(").and_then(|inner| inner.strip_suffix(')')) {
@@ -379,7 +361,7 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
         )
     };
     let rest = if line.is(end, &["{", "then", "do", ":", ";"]) { end + 1 } else { end };
-    let stop = line.part(rest.min(line.tokens.len())..).iter().position(|token| token.is(&[";", "else", "fi"]));
+    let stop = line.part(rest..).iter().position(|token| token.is(&[";", "else", "fi"]));
     let stop = stop.map_or(line.tokens.len(), |stop| rest + stop);
     let own =
         line.at(rest).is_some_and(|token| token.is_word() && !token.is(&["then", "do"])) && line.is(rest + 1, &["("]);

@@ -17,7 +17,7 @@ pub(super) use shell::run_line;
 
 use std::slice::SliceIndex;
 use tokens::{Token, tokens};
-pub use tokens::{dollar, filled};
+pub use tokens::{closed, dollar, filled};
 
 /// An explanation: the byte of the line that it is about, a message, and what to write.
 pub(super) type Found = (usize, String, String);
@@ -84,16 +84,7 @@ impl<'a> Line<'a> {
 
     /// Returns the tokens up to the `;` that ends the statement.
     fn statement(&self) -> &[Token<'a>] {
-        let mut depth = 0i32;
-        let end = self.tokens.iter().position(|token| {
-            match token.text {
-                "(" | "[" | "{" => depth += 1,
-                ")" | "]" | "}" => depth -= 1,
-                _ => {}
-            }
-            depth < 0 || (token.text == ";" && depth == 0)
-        });
-        self.part(..end.unwrap_or(self.tokens.len()))
+        self.part(..tokens::end(&self.tokens, &[";"]))
     }
 
     /// Returns a range of the tokens, or none if the range is out of bounds, because a line that is not code

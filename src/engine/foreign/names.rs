@@ -1,5 +1,7 @@
 //! Names in other languages, and what to write instead.
 
+use crate::engine::{is_shouted, listed};
+
 /// Names in other languages, and what to write instead.
 const NAMES: &[(&str, &str)] = &[
     ("None null nil NULL undefined Null Nil nullptr", "()"),
@@ -28,13 +30,13 @@ const NAMES: &[(&str, &str)] = &[
 
 /// Returns what to write for a name of another language.
 pub fn name(name: &str) -> Option<String> {
-    let known = NAMES.iter().find(|(names, _)| names.split(' ').any(|known| known == name));
+    let known = NAMES.iter().find(|(names, _)| listed(names, name));
     known.map(|(_, ours)| format!("write `{ours}`"))
 }
 
 /// Returns the help for an unknown name in capitals, which is probably an environment variable.
 pub fn environment(name: &str) -> Option<String> {
-    let shouted = name.len() > 2 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_');
+    let shouted = name.len() > 2 && is_shouted(name);
     shouted.then(|| {
         format!("write `env(\"{name}\")` for an environment variable, or declare a constant: `const {name} = ...;`")
     })

@@ -8,11 +8,8 @@ pub(super) fn sign(line: &Line<'_>) -> Option<Found> {
     let dots = line.tokens.iter().position(|token| token.text == "...");
     if let Some(at) = dots.filter(|at| *at > 0 && line.at(at - 1).is_some_and(|token| token.sort == Sort::Number)) {
         let (from, to) = (line.at(at - 1)?.text, line.at(at + 1)?.text);
-        return line.found(
-            at,
-            "there is no `...`",
-            format!("write `{from}..={to}` to include {to}, or `{from}..{to}` without it"),
-        );
+        let help = format!("write `{from}..={to}` to include {to}, or `{from}..{to}` without it");
+        return line.found(at, "there is no `...`", help);
     }
     let at = line.error;
     let (before, here) = (line.at(at.checked_sub(1)?)?, line.at(at)?);

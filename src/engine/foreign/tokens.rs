@@ -1,5 +1,7 @@
 //! Splits a line into tokens, and replaces tokens of other languages.
 
+use crate::engine::{is_shouted, listed, of_name};
+
 /// The sort of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
@@ -28,6 +30,15 @@ impl Token<'_> {
         texts.contains(&self.text)
     }
 
+    /// Returns 1 for an opening bracket, -1 for a closing one, and 0 for anything else.
+    pub(super) fn depth(&self) -> i32 {
+        match self.text {
+            "(" | "[" | "{" => 1,
+            ")" | "]" | "}" => -1,
+            _ => 0,
+        }
+    }
+
     pub(super) fn is_word(&self) -> bool {
         self.sort == Sort::Word
     }
@@ -45,7 +56,6 @@ pub(super) fn tokens(line: &str) -> Vec<Token<'_>> {
     let mut at = 0;
     while let Some(first) = line[at..].chars().next() {
         let rest = &line[at..];
-        let of_name = |char: char| char.is_alphanumeric() || char == '_';
         let run = |of: &dyn Fn(char) -> bool| rest.find(|char| !of(char)).unwrap_or(rest.len());
         let (length, sort) = match first {
             char if char.is_whitespace() => {
@@ -54,7 +64,7 @@ pub(super) fn tokens(line: &str) -> Vec<Token<'_>> {
             }
             '/' if rest.starts_with("//") && !line[..at].ends_with(':') => break,
             '"' | '\'' | '`' => (closed(rest, first), Sort::Text),
-            char if char.is_ascii_digit() => (run(&|char| of_name(char)), Sort::Number),
+            char if char.is_ascii_digit() => (run(&of_name), Sort::Number),
             char if of_name(char) => (run(&of_name), Sort::Word),
             other => {
                 let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign));
@@ -67,8 +77,8 @@ pub(super) fn tokens(line: &str) -> Vec<Token<'_>> {
     found
 }
 
-/// Returns the length of a text in quotes, or up to the end of the line if it is not closed.
-fn closed(text: &str, quote: char) -> usize {
+/// Returns the length of a text in quotes, or up to the end if it is not closed.
+pub fn closed(text: &str, quote: char) -> usize {
     let mut escaped = false;
     for (at, char) in text.char_indices().skip(1) {
         if char == quote && !escaped {
@@ -82,19 +92,12 @@ fn closed(text: &str, quote: char) -> usize {
 /// Words and symbols of other languages with the same meaning as one of Rhai.
 const OURS: &[(&str, &str)] = &[
     ("===", "=="),
-    ("!==", "!="),
-    ("<>", "!="),
+    ("!== <>", "!="),
     ("and", "&&"),
     ("or", "||"),
-    ("None", "()"),
-    ("null", "()"),
-    ("nil", "()"),
-    ("NULL", "()"),
-    ("undefined", "()"),
-    ("True", "true"),
-    ("TRUE", "true"),
-    ("False", "false"),
-    ("FALSE", "false"),
+    ("None null nil NULL undefined", "()"),
+    ("True TRUE", "true"),
+    ("False FALSE", "false"),
     ("^^", "**"),
 ];
 const COMPARING: &[(&str, &str)] =
@@ -103,12 +106,8 @@ const COMPARING: &[(&str, &str)] =
 const TESTS: &[(&str, &str)] = &[
     ("f", "file::is_file(@)"),
     ("d", "file::is_dir(@)"),
-    ("e", "file::exists(@)"),
-    ("r", "file::exists(@)"),
-    ("w", "file::exists(@)"),
-    ("x", "file::exists(@)"),
+    ("e r w x L", "file::exists(@)"),
     ("s", "file::size(@) > 0"),
-    ("L", "file::exists(@)"),
     ("z", "@ == \"\""),
     ("n", "@ != \"\""),
 ];
@@ -127,9 +126,7 @@ pub(super) fn variable(line: &str, tokens: &[Token<'_>]) -> Option<(String, usiz
         number if number.chars().all(|char| char.is_ascii_digit()) => {
             format!("args[{}]", number.parse::<usize>().unwrap_or(1).saturating_sub(1))
         }
-        name if name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_') => {
-            format!("env(\"{name}\")")
-        }
+        name if is_shouted(name) => format!("env(\"{name}\")"),
         name => name.to_owned(),
     };
     if next.text != "{" {
@@ -142,7 +139,7 @@ pub(super) fn variable(line: &str, tokens: &[Token<'_>]) -> Option<(String, usiz
     if let Some(name) = inside.strip_prefix('#').filter(|name| !name.is_empty()) {
         return Some((format!("{}.len()", full(name)), count));
     }
-    let end = inside.find(|char: char| !(char.is_alphanumeric() || char == '_')).unwrap_or(inside.len());
+    let end = inside.find(|char: char| !of_name(char)).unwrap_or(inside.len());
     let (name, rest) = if end == 0 { (inside, "") } else { inside.split_at(end) };
     let ours = full(name);
     let default = [":-", ":=", "-"].iter().find_map(|sign| rest.strip_prefix(sign));
@@ -256,7 +253,7 @@ pub(super) fn test(line: &str, tokens: &[Token<'_>]) -> String {
             if inner.contains(' ') { format!("!({inner})") } else { format!("!{inner}") }
         }
         [dash, letter, rest @ ..] if dash.text == "-" && letter.at == dash.end() && !rest.is_empty() => {
-            let known = TESTS.iter().find(|(name, _)| *name == letter.text);
+            let known = TESTS.iter().find(|(names, _)| listed(names, letter.text));
             known.map_or("file::exists(@)", |(_, form)| form).replace('@', &operand(line, rest))
         }
         _ => {
@@ -324,7 +321,7 @@ pub(super) fn ours(line: &str, tokens: &[Token<'_>]) -> String {
             let tail = if tail.starts_with('"') { tail.to_owned() } else { format!("\"{tail}\"") };
             return format!("{}.matches({tail})", made.trim_end());
         } else {
-            let known = OURS.iter().find(|(theirs, _)| *theirs == token.text);
+            let known = OURS.iter().find(|(theirs, _)| listed(theirs, token.text));
             (known.map_or(token.text, |(_, ours)| ours).to_owned(), 1)
         };
         made.push_str(&text);
@@ -336,37 +333,29 @@ pub(super) fn ours(line: &str, tokens: &[Token<'_>]) -> String {
 
 /// Returns the index of the bracket that closes the first of these tokens.
 pub(super) fn close(tokens: &[Token<'_>]) -> Option<usize> {
-    let mut depth = 0usize;
-    for (at, token) in tokens.iter().enumerate() {
-        match token.text {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
+    let mut depth = 0;
+    tokens.iter().position(|token| {
+        depth += token.depth();
+        depth <= 0 && token.depth() < 0
+    })
+}
+
+/// Returns the index of the first token that is one of these outside of brackets, or closes a bracket before them.
+pub(super) fn end(tokens: &[Token<'_>], texts: &[&str]) -> usize {
+    let mut depth = 0;
+    let end = tokens.iter().position(|token| {
+        depth += token.depth();
+        depth < 0 || (depth == 0 && token.is(texts))
+    });
+    end.unwrap_or(tokens.len())
 }
 
 /// Splits tokens at the commas outside of brackets.
 pub(super) fn pieces<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
-    let (mut depth, mut start, mut found) = (0i32, 0, Vec::new());
-    for (at, token) in tokens.iter().enumerate() {
-        match token.text {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => depth -= 1,
-            "," if depth == 0 => {
-                found.push(&tokens[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    found.push(&tokens[start..]);
-    found.retain(|piece| !piece.is_empty());
-    found
+    let mut depth = 0;
+    let pieces = tokens.split(|token| {
+        depth += token.depth();
+        depth == 0 && token.text == ","
+    });
+    pieces.filter(|piece| !piece.is_empty()).collect()
 }

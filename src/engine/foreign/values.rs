@@ -56,13 +56,13 @@ pub(super) fn declaration(line: &Line<'_>) -> Option<Found> {
     let word = if ["readonly", "final"].contains(&first.text) { "const" } else { "let" };
     let made = equals.map_or_else(|| "()".to_owned(), |at| value(line, &statement[at + 1..], shell));
     let help = format!("write `{word} {name} = {made};`");
-    let (message, help) = match first.text {
-        "export" | "setenv" => (
-            "this is a shell command",
-            format!("{help}; to set it for a program, put `.env(\"{name}\", {made})` after its command"),
-        ),
-        _ if shell => ("this is a shell command", help),
-        other => return line.found(0, format!("there is no `{other}`: a variable begins with `let`"), help),
+    let other = format!("there is no `{}`: a variable begins with `let`", first.text);
+    let message = if shell { "this is a shell command" } else { &other };
+    let help = match first.text {
+        "export" | "setenv" => {
+            format!("{help}; to set it for a program, put `.env(\"{name}\", {made})` after its command")
+        }
+        _ => help,
     };
     line.found(0, message, help)
 }
@@ -186,14 +186,8 @@ pub(super) fn word(line: &Line<'_>) -> Option<Found> {
     match first.text {
         "raise" | "panic" => {
             let text = line.tokens.iter().find(|token| token.sort == Sort::Text).map_or("\"...\"", |token| token.text);
-            return answer(
-                0,
-                format!(
-                    "write `throw {};`, or `die({});` to end the script",
-                    super::tokens::text(text),
-                    super::tokens::text(text)
-                ),
-            );
+            let text = super::tokens::text(text);
+            return answer(0, format!("write `throw {text};`, or `die({text});` to end the script"));
         }
         "class" | "struct" | "interface" | "enum" | "type" if line.at(1).is_some_and(|next| next.is_word()) => {
             return answer(
@@ -321,27 +315,15 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
     let before = at.checked_sub(1).and_then(|at| line.at(at));
     // "a"b"
     if let (Some(text), Some(next)) = (before, here)
-        && text.sort == Sort::Text
-        && text.text.starts_with('"')
-        && next.at == text.end()
         && (next.is_word() || next.sort == Sort::Text)
-    {
-        return line.found(
-            at,
-            "the text ends at the `\"` before this",
-            "write `\\\"` for a quote inside text, or put the text in `#\"...\"#`",
-        );
-    }
-    if let (Some(text), Some(next)) = (before, here)
-        && text.text.starts_with('`')
-        && (next.sort == Sort::Text || next.is_word())
         && next.at == text.end()
+        && text.text.starts_with(['"', '`'])
     {
-        return line.found(
-            at,
-            "the text ends at the backtick before this",
-            "write a backtick inside text twice, or for a command in a command, `${$(`date`)}`",
-        );
+        let (quote, help) = match text.text.starts_with('"') {
+            true => ("`\"`", "write `\\\"` for a quote inside text, or put the text in `#\"...\"#`"),
+            false => ("backtick", "write a backtick inside text twice, or for a command in a command, `${$(`date`)}`"),
+        };
+        return line.found(at, format!("the text ends at the {quote} before this"), help);
     }
     let map = line.tokens.iter().enumerate().position(|(place, token)| {
         token.text == "{" && place > 0 && place < at && line.is(place - 1, &["=", "(", ",", ":", "return"])

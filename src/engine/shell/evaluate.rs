@@ -3,7 +3,8 @@
 use super::flow::POSITIONAL;
 use super::interpreters::program_text;
 use super::tables::{BUILTINS, DATA, INTERPRETERS, PROGRAMS, SHELLS, SPECIAL, STARTING, STDIN, WRAPPERS, help_for};
-use crate::engine::words::Value;
+use crate::engine::listed;
+use crate::engine::words::{Value, is_variable};
 
 /// A part of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Piece {
 /// A word as a list of its pieces.
 pub type Word = Vec<Piece>;
 
-/// What a simple command does with its values.
+/// The effects of a simple command on its values.
 #[derive(Default)]
 pub struct Verdict {
     /// Refused values: number, place, help.
@@ -40,7 +41,7 @@ pub struct Verdict {
 
 /// Returns true if a variable influences bash or the programs that it starts.
 pub fn is_special(name: &str) -> bool {
-    SPECIAL.contains(&name) || name.starts_with("BASH") || name.starts_with("LD_") || name.starts_with("GIT_SSH")
+    listed(SPECIAL, name) || name.starts_with("BASH") || name.starts_with("LD_") || name.starts_with("GIT_SSH")
 }
 
 /// Returns the text of a word, if it is known before the run.
@@ -153,7 +154,7 @@ fn base(name: &str) -> &str {
 }
 
 fn is_interpreter(name: &str, known: &str) -> bool {
-    known == name || is_versioned(name, known)
+    known.split(' ').any(|known| known == name || is_versioned(name, known))
 }
 
 fn command(verdict: &mut Verdict, name: &str, words: &[Word], depth: usize) {
@@ -165,7 +166,7 @@ fn command(verdict: &mut Verdict, name: &str, words: &[Word], depth: usize) {
     if depth == 0 || depth == BUILTIN {
         builtin(verdict, name, rest, &texts);
     }
-    if PROGRAMS.contains(&name) {
+    if listed(PROGRAMS, name) {
         refuse(verdict, rest, &again, &help);
     }
     if name == "ssh" {
@@ -180,22 +181,22 @@ fn command(verdict: &mut Verdict, name: &str, words: &[Word], depth: usize) {
     if let Some((_, options, letters)) = interpreter {
         program_text(verdict, name, rest, options, letters, &help);
     }
-    for (_, options) in STARTING.iter().filter(|(known, _)| *known == name) {
-        let starts = |text: &str, option: &&str| {
-            text.starts_with(*option)
+    for (_, options) in STARTING.iter().filter(|(known, _)| listed(known, name)) {
+        let starts = |text: &str, option: &str| {
+            text.starts_with(option)
                 || (!text.starts_with("--")
                     && text.starts_with('-')
                     && option.len() == 2
                     && option.starts_with('-')
                     && text.contains(&option[1..]))
         };
-        if rest.iter().filter_map(start).any(|text| options.iter().any(|option| starts(text, option))) {
-            let place = format!("an argument of `{name}` with `{}`", options[0]);
+        if rest.iter().filter_map(start).any(|text| options.split(' ').any(|option| starts(text, option))) {
+            let place = format!("an argument of `{name}` with `{}`", options.split(' ').next().unwrap_or_default());
             refuse(verdict, rest, &place, &help);
         }
     }
     // In `env NAME=value` and similar, the program gets the variable.
-    if WRAPPERS.contains(&name) || depth > 0 {
+    if listed(WRAPPERS, name) || depth > 0 {
         for word in rest {
             if assigned_name(word).is_some_and(|name| is_special(&name)) {
                 let place = "the value of a variable that influences the program";
@@ -203,7 +204,7 @@ fn command(verdict: &mut Verdict, name: &str, words: &[Word], depth: usize) {
             }
         }
     }
-    if matches!(name, "command" | "builtin") || !DATA.contains(&name) {
+    if matches!(name, "command" | "builtin") || !listed(DATA, name) {
         wrapped(verdict, rest, &texts, name, depth);
     }
 }
@@ -216,11 +217,11 @@ fn builtin(verdict: &mut Verdict, name: &str, rest: &[Word], texts: &[Option<Str
     let again = format!("an argument of `{name}`, which evaluates it");
     let help = help_for(name);
     let any = |wanted: &dyn Fn(&str) -> bool| texts.iter().flatten().any(|text| wanted(text));
-    if BUILTINS.contains(&name) {
+    if listed(BUILTINS, name) {
         refuse(verdict, rest, &again, &help);
     }
     // Names and subscripts in the text itself are evaluated too.
-    let named = BUILTINS.contains(&name) || matches!(name, "[" | "export" | "local" | "read" | "readonly" | "test");
+    let named = listed(BUILTINS, name) || matches!(name, "[" | "export" | "local" | "read" | "readonly" | "test");
     let named = named || (name == "printf" && texts.first().is_some_and(|text| text.as_deref() == Some("-v")));
     for text in texts.iter().flatten().filter(|text| name == "let" || (named && text.contains('['))) {
         verdict.evaluated.push((text.clone(), again.clone()));
@@ -346,7 +347,7 @@ fn shell(verdict: &mut Verdict, name: &str, rest: &[Word], texts: &[Option<Strin
         })
     };
     let at = texts.iter().position(code);
-    if SHELLS.contains(&name)
+    if listed(SHELLS, name)
         && let Some(at) = at
     {
         let place = format!("after `{name} -c`, which evaluates it");
@@ -358,68 +359,56 @@ fn shell(verdict: &mut Verdict, name: &str, rest: &[Word], texts: &[Option<Strin
         }
     }
     let interpreter = INTERPRETERS.iter().any(|(known, ..)| is_interpreter(name, known));
-    let file = |text: &Option<String>| match text.as_deref() {
-        Some(text) => !text.starts_with('-') && !text.starts_with("/dev/") && !text.starts_with("/proc/"),
-        None => true,
-    };
-    verdict.runs_input |= STDIN.contains(&name)
-        || (SHELLS.contains(&name)
+    let other = |text: &String| ["-", "/dev/", "/proc/"].iter().any(|begin| text.starts_with(begin));
+    let file = |text: &Option<String>| !text.as_ref().is_some_and(other);
+    verdict.runs_input |= listed(STDIN, name)
+        || (listed(SHELLS, name)
             && at.is_none()
             && (!texts.iter().any(file)
-                || texts.iter().any(|text| {
-                    text.as_deref()
-                        .is_some_and(|text| text.starts_with('-') && !text.starts_with("--") && text.contains('s'))
-                })))
+                || texts
+                    .iter()
+                    .flatten()
+                    .any(|text| text.starts_with('-') && !text.starts_with("--") && text.contains('s'))))
         || (interpreter
             && !["awk", "gawk", "mawk", "original-awk", "sed", "jq", "bc"].contains(&name)
             && !texts.iter().any(file))
-        || (matches!(name, "xargs" | "parallel") && texts.iter().flatten().any(|text| SHELLS.contains(&base(text))));
+        || (matches!(name, "xargs" | "parallel") && texts.iter().flatten().any(|text| listed(SHELLS, base(text))));
 }
 
 /// Finds the command that a wrapper starts, which may be any of its words.
 fn wrapped(verdict: &mut Verdict, rest: &[Word], texts: &[Option<String>], name: &str, depth: usize) {
     let builtins = matches!(name, "command" | "builtin");
-    let wraps = WRAPPERS.contains(&name);
+    let wraps = listed(WRAPPERS, name);
     let runs = |text: &str, at: usize| {
         let name = base(text);
         let after = || texts[at + 1..].iter().flatten();
-        if SHELLS.contains(&name) || STDIN.contains(&name) {
+        if listed(SHELLS, name) || listed(STDIN, name) {
             return true;
         }
         if let Some((_, options, _)) = INTERPRETERS.iter().find(|(known, ..)| is_interpreter(name, known)) {
-            return wraps || after().any(|text| options.iter().any(|option| text.starts_with(option)));
+            return wraps || after().any(|text| options.split_whitespace().any(|option| text.starts_with(option)));
         }
         wraps
-            && (PROGRAMS.contains(&name)
+            && (listed(PROGRAMS, name)
                 || matches!(name, "env" | "ssh")
-                || STARTING.iter().any(|(known, _)| *known == name))
+                || STARTING.iter().any(|(known, _)| listed(known, name)))
     };
-    for (at, text) in texts.iter().enumerate() {
+    let first = texts.iter().position(|text| !text.as_deref().is_some_and(|text| text.starts_with('-'))).unwrap_or(0);
+    for (at, text) in texts.iter().enumerate().filter(|_| depth < 8 || depth == BUILTIN) {
         let Some(text) = text else { continue };
-        let known = builtins
-            && at
-                == texts
-                    .iter()
-                    .position(|text| !text.as_deref().is_some_and(|text| text.starts_with('-')))
-                    .unwrap_or(0);
-        if depth < 8 || depth == BUILTIN {
-            if known {
-                command(verdict, text, &rest[at..], BUILTIN);
-            } else if runs(text, at) {
-                command(verdict, text, &rest[at..], if depth == BUILTIN { 1 } else { depth + 1 });
-            }
+        if builtins && at == first {
+            command(verdict, text, &rest[at..], BUILTIN);
+        } else if runs(text, at) {
+            command(verdict, text, &rest[at..], if depth == BUILTIN { 1 } else { depth + 1 });
         }
     }
     if !wraps {
         return;
     }
     let first = rest.iter().position(|word| !holes(word).is_empty()).unwrap_or(0);
-    let named = |text: &Option<String>| {
-        text.as_deref()
-            .is_some_and(|text| !text.starts_with('-') && !text.starts_with(|char: char| char.is_ascii_digit()))
-    };
+    let named = |text: &String| !text.starts_with(|char: char| char == '-' || char.is_ascii_digit());
     let unknown = texts[..first].iter().zip(rest).any(|(text, word)| text.is_none() && holes(word).is_empty());
-    if unknown && !texts[..first].iter().any(named) {
+    if unknown && !texts[..first].iter().flatten().any(named) {
         let place = format!("an argument of a command that `{name}` starts and whose name bash computes");
         refuse(verdict, rest, &place, "write the program's name");
     }
@@ -427,11 +416,7 @@ fn wrapped(verdict: &mut Verdict, rest: &[Word], texts: &[Option<String>], name:
 
 /// After `declare -i` and `-n`, assignments evaluate their values.
 fn attributes(verdict: &mut Verdict, texts: &[Option<String>]) {
-    let changes = |text: &Option<String>| match text.as_deref() {
-        Some(text) => text.starts_with('-') && text.contains(['i', 'n']),
-        None => false,
-    };
-    if texts.iter().any(changes) {
+    if texts.iter().flatten().any(|text| text.starts_with('-') && text.contains(['i', 'n'])) {
         verdict.unsettled = Some("`declare -i` or `-n`");
     }
 }
@@ -440,13 +425,9 @@ fn attributes(verdict: &mut Verdict, texts: &[Option<String>]) {
 fn test(verdict: &mut Verdict, rest: &[Word], texts: &[Option<String>]) {
     let help = "write `[ ${v} = x ]`: a value cannot name the variable to test";
     for (at, word) in rest.iter().enumerate() {
-        let bad = match at.checked_sub(1).map(|at| texts[at].as_deref()) {
-            None => false,
-            Some(Some(text)) => matches!(text, "-v" | "-R"),
-            Some(None) => holes(&rest[at - 1]).is_empty(),
-        };
-        let operator = texts[at].as_deref().is_some_and(|text| matches!(text, "-v" | "-R"));
-        if bad || operator {
+        let operator = |at: usize| matches!(texts[at].as_deref(), Some("-v" | "-R"));
+        let bad = |before: usize| operator(before) || texts[before].is_none() && holes(&rest[before]).is_empty();
+        if operator(at) || at.checked_sub(1).is_some_and(bad) {
             refuse(verdict, std::slice::from_ref(word), "an argument of `test -v`, which evaluates it", help);
         }
     }
@@ -462,8 +443,5 @@ fn assigned_name(word: &Word) -> Option<String> {
     let Some(Piece::Text(text)) = word.first() else { return None };
     let (name, _) = text.split_once('=')?;
     let name = name.strip_suffix('+').unwrap_or(name);
-    let valid = !name.is_empty()
-        && !name.starts_with(|char: char| char.is_ascii_digit())
-        && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_');
-    valid.then(|| name.to_owned())
+    is_variable(name).then(|| name.to_owned())
 }

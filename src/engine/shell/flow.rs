@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Name under which the positional parameters are followed.
 pub const POSITIONAL: &str = "$@";
 
-/// What a line assigns to which variable, and what it evaluates.
+/// The assignments of a line, and the texts that it evaluates.
 #[derive(Default)]
 pub struct Flow {
     given: Vec<(String, String)>,

@@ -3,7 +3,7 @@
 use super::evaluate::{Verdict, Word, refuse, start};
 
 /// Refuses values in program text. The arguments after it are data.
-pub fn program_text(verdict: &mut Verdict, name: &str, rest: &[Word], options: &[&str], letters: &str, help: &str) {
+pub fn program_text(verdict: &mut Verdict, name: &str, rest: &[Word], options: &str, letters: &str, help: &str) {
     let place = format!("in the program text of `{name}`");
     let mut seen = false;
     let mut next: Option<bool> = None;
@@ -22,8 +22,8 @@ pub fn program_text(verdict: &mut Verdict, name: &str, rest: &[Word], options: &
                 refuse(verdict, word, &place, help);
                 let short = !option.starts_with("--");
                 let code = options
-                    .iter()
-                    .any(|known| *known == option || (short && known.len() == 2 && option.ends_with(&known[1..])));
+                    .split_whitespace()
+                    .any(|known| known == option || (short && known.len() == 2 && option.ends_with(&known[1..])));
                 if code {
                     next = Some(true);
                     seen = true;
@@ -49,5 +49,5 @@ fn jq(verdict: &mut Verdict, rest: &[Word], at: usize, place: &str, help: &str) 
     let after = (at + 3).min(rest.len());
     let named = (at + 2).min(rest.len());
     refuse(verdict, &rest[at..named], place, help);
-    program_text(verdict, "jq", &rest[after..], &["-f", "--from-file", "-L"], "", help);
+    program_text(verdict, "jq", &rest[after..], "-f --from-file -L", "", help);
 }

@@ -12,7 +12,7 @@ mod pieces;
 mod tables;
 mod walk;
 
-use super::words::{Refusal, Segment, Value};
+use super::words::{Refusal, Segment, Value, dash, nul};
 use crate::process::is_risky;
 use crate::run::text::quote;
 use walk::{Place, Reason, Use, Walk};
@@ -194,10 +194,7 @@ pub fn build(segments: &[Segment<'_>], values: &[Value]) -> Result<(Vec<String>,
                 let listed = matches!(found.place, Place::Name | Place::Argument | Place::List);
                 let option = matches!(values[hole], Value::Text(_)) && found.first && listed && value.starts_with('-');
                 if option && !found.after_dashes {
-                    return Err((
-                        format!("the value `{value}` begins with `-` and would be read as an option"),
-                        "put `--` before it if the program supports that, or use an array: `${[value]}`".into(),
-                    ));
+                    return Err(dash(value));
                 }
                 moves.push_str(&format!("{name}=\"${{{first}}}\"; "));
                 if found.quoted {
@@ -212,10 +209,7 @@ pub fn build(segments: &[Segment<'_>], values: &[Value]) -> Result<(Vec<String>,
         }
     }
     if arguments.iter().any(|value| value.contains('\0')) || text.contains('\0') {
-        return Err((
-            "a value contains a NUL byte, which an argument cannot".into(),
-            "remove it, or pass the value with `.stdin(text)`".into(),
-        ));
+        return Err(nul());
     }
     if let Some(long) = arguments.iter().find(|value| value.len() > LONGEST) {
         return Err((
@@ -242,6 +236,3 @@ fn word(value: &str, alone: bool, name: bool) -> String {
 fn single(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
-
-#[cfg(test)]
-mod tests;

@@ -114,10 +114,8 @@ impl Walk<'_> {
                         self.unsettled = Some("a subshell written as `$((`, which may be arithmetic");
                     }
                     if let Err(error) = self.text(text) {
-                        self.deny(
-                            text,
-                            (&format!("in a `$( )` that moyai cannot read ({error})"), "simplify the line"),
-                        );
+                        let place = format!("in a `$( )` that moyai cannot read ({error})");
+                        self.deny(text, (&place, "simplify the line"));
                     }
                     pieces.push(Piece::Dynamic(format!("${text}")));
                 }

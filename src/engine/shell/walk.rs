@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// Why a value is refused, and what to write instead.
 pub type Reason = (String, String);
 
-/// What bash does with the word that contains a value.
+/// The use of the word that contains a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The name of a command, or a part of it.
@@ -68,7 +68,7 @@ pub struct Walk<'a> {
     pub compound: Option<&'static str>,
     /// Set if the last command runs its standard input.
     pub runs_input: bool,
-    /// What on this line changes the meaning of an assignment or a word.
+    /// The part of this line that changes the meaning of an assignment or a word.
     pub unsettled: Option<&'static str>,
     /// The complete line.
     pub line: String,
@@ -364,10 +364,8 @@ impl Walk<'_> {
     fn special(&mut self, name: &str, values: &str) {
         if evaluate::is_special(name) {
             let help = format!("pass it with `.env(\"{name}\", value)` if the program needs it");
-            self.deny(
-                values,
-                (&format!("assigned to `{name}`, which influences bash or the programs that it starts"), &help),
-            );
+            let place = format!("assigned to `{name}`, which influences bash or the programs that it starts");
+            self.deny(values, (&place, &help));
         }
     }
 
@@ -434,10 +432,8 @@ impl Walk<'_> {
                 }
             },
             IoRedirect::HereDocument(_, document) => {
-                self.deny(
-                    &format!("{:?}", document.doc.value),
-                    ("in a here-document", "pass the text with `.stdin(text)`"),
-                );
+                let place = ("in a here-document", "pass the text with `.stdin(text)`");
+                self.deny(&format!("{:?}", document.doc.value), place);
                 false
             }
             IoRedirect::HereString(_, word) => {

@@ -1,9 +1,11 @@
-use super::*;
+//! The text of `sh(...)`: a value in it is data, or is refused.
 
-#[path = "grammar.rs"]
 mod grammar;
 
-pub(super) fn parts(line: &str) -> Vec<Segment<'_>> {
+use moyai::engine::shell::{build, check, commands};
+use moyai::engine::words::{Segment, Value};
+
+fn parts(line: &str) -> Vec<Segment<'_>> {
     let mut all = Vec::new();
     for (number, text) in line.split('@').enumerate() {
         if number > 0 {

@@ -1,9 +1,9 @@
 //! Random bash lines with hostile values in random places. Each line is refused, or runs with its values as
 //! data, and its printed line does the same.
 
-use super::super::{build, check};
 use super::parts;
-use crate::engine::words::Value;
+use moyai::engine::shell::{build, check};
+use moyai::engine::words::Value;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
