@@ -166,9 +166,7 @@ pub fn value(names: &mut dyn Names, text: &str) -> Result<Value, No> {
     let leading = plain
         .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '#')
         .any(|word| word.len() > 1 && word.starts_with('0') && word.chars().all(|c| c.is_ascii_digit()));
-    if leading {
-        return Err(No::new("a number with a leading zero is octal"));
-    }
+    refuse_if!(leading, "a number with a leading zero is octal");
     let parsed = arithmetic::parse(&plain).map_err(|_| No::new(format!("the arithmetic `{}`", text.trim())))?;
     render(names, &parsed, &held)
 }

@@ -106,9 +106,7 @@ impl<'a> Port<'a> {
                         self.hazard("a pattern that matches no file remains in the array", "the port has only files");
                     }
                     let text = arg.template.fixed().ok_or_else(|| No::new("a pattern with a variable"))?;
-                    if self.directory {
-                        return Err(No::new("a pattern in another directory"));
-                    }
+                    refuse_if!(self.directory, "a pattern in another directory");
                     if !run.is_empty() {
                         parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
                     }
@@ -134,9 +132,7 @@ impl<'a> Port<'a> {
 
     fn append(&mut self, name: &str, raw: &str) -> Result<Vec<String>, No> {
         let value = self.word(raw)?;
-        if !self.is_known(name) {
-            return Err(No::new(format!("`{name}+=` of the environment")));
-        }
+        refuse_if!(!self.is_known(name), "`{name}+=` of the environment");
         let shown = mangle(name);
         match self.kind_of(name) {
             Kind::Text => Ok(vec![format!("{shown} += {};", value.string())]),

@@ -193,9 +193,7 @@ impl<'a> Port<'a> {
                 text = Some(line.string());
                 continue;
             }
-            if !self.is_program(&name) {
-                return Err(No::new(format!("`{name}` in a pipe")));
-            }
+            refuse_if!(!self.is_program(&name), "`{name}` in a pipe");
             if PROGRAMS_TOO.contains(&name.as_str()) && at == 0 && last == 0 && matches!(name.as_str(), "time") {
                 return Err(No::new("`time`"));
             }
@@ -209,12 +207,8 @@ impl<'a> Port<'a> {
             call.literal.push_str(&literal);
             call.words.push(known);
             let misplaced = at > 0 && redirects.input != In::Through || at < last && redirects.output != Out::Through;
-            if misplaced {
-                return Err(No::new("a redirection in the middle of a pipe"));
-            }
-            if redirects.both && last > 0 {
-                return Err(No::new("`2>&1` of one program of a pipe"));
-            }
+            refuse_if!(misplaced, "a redirection in the middle of a pipe");
+            refuse_if!(redirects.both && last > 0, "`2>&1` of one program of a pipe");
             if redirects.silent && redirects.output != Out::Null {
                 self.hazard("`2>/dev/null` hides why a command fails", "the port shows the reason");
             }
@@ -322,9 +316,7 @@ impl<'a> Port<'a> {
         let mut known = Vec::new();
         for (at, raw) in words.iter().enumerate() {
             for arg in self.argument(raw)? {
-                if arg.glob {
-                    return Err(No::new("a pattern for file names"));
-                }
+                refuse_if!(arg.glob, "a pattern for file names");
                 if at == 0
                     && arg.template.fixed().is_none()
                     && !matches!(arg.template.single(), Some((_, Kind::List | Kind::Text)))
@@ -409,9 +401,7 @@ impl<'a> Port<'a> {
                 _ => {}
             }
         }
-        if text.trim_start().starts_with("(") {
-            return Err(No::new("a subshell that may be arithmetic"));
-        }
+        refuse_if!(text.trim_start().starts_with("("), "a subshell that may be arithmetic");
         let shell = self.shell(text)?;
         self.notes.push((
             self.line,

@@ -29,14 +29,10 @@ impl<'a> Port<'a> {
             return self.assignments(items, item);
         };
         let name = fixed(first).unwrap_or_default();
-        if matches!(first.trim_matches('"'), "$0" | "${0}") {
-            return Err(No::new("the script calls itself: make it a function"));
-        }
+        refuse_if!(matches!(first.trim_matches('"'), "$0" | "${0}"), "the script calls itself: make it a function");
         let rest = &words[1..];
         if let Some(lines) = self.builtin(&name, rest, simple, item)? {
-            if asks && !matches!(name.as_str(), "echo" | "printf" | "local" | ":") {
-                return Err(No::new(format!("the status of `{name}`")));
-            }
+            refuse_if!(asks && !matches!(name.as_str(), "echo" | "printf" | "local" | ":"), "the status of `{name}`");
             return Ok(lines.into_iter().map(plain).collect());
         }
         if self.facts.number(&name).is_some() {
@@ -57,18 +53,14 @@ impl<'a> Port<'a> {
         simple: &ast::SimpleCommand,
         asks: bool,
     ) -> Result<Vec<Line>, No> {
-        if self.shell_functions.contains(name) {
-            return Err(No::new(format!("the function `{name}` is in bash")));
-        }
+        refuse_if!(self.shell_functions.contains(name), "the function `{name}` is in bash");
         if !self.redirects_of(simple)?.none() || simple.prefix.is_some() {
             return Err(No::new(format!("a redirection of the function `{name}`")));
         }
         let call = self.function_call(name, rest)?;
         let gives = self.gives(name);
         if asks {
-            if gives != Gives::Truth {
-                return Err(No::new(format!("the status of the function `{name}`")));
-            }
+            refuse_if!(gives != Gives::Truth, "the status of the function `{name}`");
             return Err(No::new(format!("the status of the function `{name}`")));
         }
         Ok(vec![plain(match gives {
@@ -190,9 +182,7 @@ impl<'a> Port<'a> {
             },
             "shift" if self.options_done && rest.iter().any(|word| word.contains("OPTIND")) => Ok(Some(Vec::new())),
             "shift" => {
-                if self.function.is_none() && !self.facts.shifts {
-                    return Err(No::new("`shift`"));
-                }
+                refuse_if!(self.function.is_none() && !self.facts.shifts, "`shift`");
                 let count = match rest {
                     [] => 1,
                     [number] => number.parse::<usize>().map_err(|_| No::new("`shift` by a variable"))?,
@@ -314,9 +304,7 @@ impl<'a> Port<'a> {
     }
 
     fn returned(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
-        if self.function.is_none() {
-            return Err(No::new("`return` outside of a function"));
-        }
+        refuse_if!(self.function.is_none(), "`return` outside of a function");
         let status = match rest {
             [] => None,
             [raw] => Some(self.word(raw)?),

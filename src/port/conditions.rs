@@ -80,9 +80,7 @@ impl<'a> Port<'a> {
     }
 
     fn pipe_condition(&mut self, pipe: &ast::Pipeline) -> Result<String, No> {
-        if pipe.timed.is_some() {
-            return Err(No::new("`time`"));
-        }
+        refuse_if!(pipe.timed.is_some(), "`time`");
         let text = match pipe.seq.as_slice() {
             [ast::Command::ExtendedTest(test, None)] => self.extended(&test.expr)?,
             [ast::Command::Compound(compound, None)] => match compound {
@@ -109,15 +107,11 @@ impl<'a> Port<'a> {
             return self.assigned_condition(simple);
         };
         let name = fixed(first).unwrap_or_default();
-        if matches!(first.trim_matches('"'), "$0" | "${0}") {
-            return Err(No::new("the script calls itself: make it a function"));
-        }
+        refuse_if!(matches!(first.trim_matches('"'), "$0" | "${0}"), "the script calls itself: make it a function");
         match name.as_str() {
             "[" | "test" => {
                 let inner = if name == "[" { &words[1..words.len().saturating_sub(1)] } else { &words[1..] };
-                if name == "[" && words.last().is_none_or(|word| word != "]") {
-                    return Err(No::new("a `[` without its `]`"));
-                }
+                refuse_if!(name == "[" && words.last().is_none_or(|word| word != "]"), "a `[` without its `]`");
                 self.redirects_of(simple)?;
                 self.test(inner)
             }
@@ -127,9 +121,7 @@ impl<'a> Port<'a> {
                 let rest: Vec<&String> = words[1..].iter().filter(|word| !word.starts_with('-')).collect();
                 let options_fit = name != "command" || words.get(1).is_some_and(|word| word == "-v" || word == "-V");
                 let [program] = rest.as_slice() else { return Err(No::new(format!("`{name}` of several names"))) };
-                if !options_fit {
-                    return Err(No::new("`command`"));
-                }
+                refuse_if!(!options_fit, "`command`");
                 if self.redirects_of(simple)?.output == Out::Through && name != "hash" {
                     return Err(No::new(format!("the output of `{name}`")));
                 }
@@ -151,9 +143,7 @@ impl<'a> Port<'a> {
                 Ok(arithmetic::value(self, &text)?.truth())
             }
             _ if self.facts.number(&name).is_some() => {
-                if !self.redirects_of(simple)?.none() {
-                    return Err(No::new("a redirection of a function"));
-                }
+                refuse_if!(!self.redirects_of(simple)?.none(), "a redirection of a function");
                 if self.gives(&name) != Gives::Truth || self.shell_functions.contains(&name) {
                     return Err(No::new(format!("the status of the function `{name}`")));
                 }
@@ -271,9 +261,7 @@ impl<'a> Port<'a> {
     fn operand(&mut self, raw: &str) -> Result<Template, No> {
         let args = self.argument(raw)?;
         let [arg] = args.as_slice() else { return Err(No::new("braces in a test")) };
-        if arg.glob {
-            return Err(No::new("a pattern in `[ ]`"));
-        }
+        refuse_if!(arg.glob, "a pattern in `[ ]`");
         match arg.template.single() {
             // bash splits it without quotes, and several words would be an error of `[`.
             Some((_, Kind::List)) if arg.bare => {

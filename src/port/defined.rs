@@ -9,9 +9,7 @@ impl<'a> Port<'a> {
     pub(super) fn function_call(&mut self, name: &str, words: &[String]) -> Result<String, No> {
         let number = self.facts.number(name).ok_or_else(|| No::new("a function"))?;
         let function = self.facts.functions[name].clone();
-        if function.repeated {
-            return Err(No::new(format!("the function `{name}` has several definitions")));
-        }
+        refuse_if!(function.repeated, "the function `{name}` has several definitions");
         if self.function == Some(number) && function.closure {
             return Err(No::new(format!("the function `{name}` calls itself and changes variables of the script")));
         }
@@ -19,9 +17,7 @@ impl<'a> Port<'a> {
         let mut spread = None;
         for raw in words {
             for arg in self.argument(raw)? {
-                if arg.glob {
-                    return Err(No::new("a pattern for file names"));
-                }
+                refuse_if!(arg.glob, "a pattern for file names");
                 match arg.template.single() {
                     Some((list, Kind::List)) => {
                         if function.variadic {

@@ -40,9 +40,7 @@ impl Port<'_> {
                     true => format!("if {shown} == \"\" {{ {shown} = {default}; }}"),
                     false => {
                         let value = format!("env(\"{name}\", {default})");
-                        if !self.has_before {
-                            return Err(No::new("a default that is set in a repeated condition"));
-                        }
+                        refuse_if!(!self.has_before, "a default that is set in a repeated condition");
                         self.set_text(name, &value)
                     }
                 };
@@ -179,9 +177,7 @@ impl Port<'_> {
 
     /// Adds a line before the statement.
     pub(super) fn first(&mut self, line: String) -> Result<(), No> {
-        if !self.has_before {
-            return Err(No::new("a test of a variable in a repeated condition"));
-        }
+        refuse_if!(!self.has_before, "a test of a variable in a repeated condition");
         self.before.push(line);
         Ok(())
     }
@@ -221,9 +217,7 @@ impl Port<'_> {
             && !self.is_known(name)
             && !matches!(name.as_str(), "RANDOM" | "HOSTNAME" | "PWD" | "UID" | "EUID")
         {
-            if matches!(test, Test::Unset) && !empty {
-                return Err(No::new(format!("`${{{name}-...}}`, which keeps an empty variable")));
-            }
+            refuse_if!(matches!(test, Test::Unset) && !empty, "`${{{name}-...}}`, which keeps an empty variable");
             return text(format!("env(\"{name}\", {other})"));
         }
         if empty {
@@ -272,9 +266,7 @@ impl Port<'_> {
         }
         let bare =
             |piece: &WordPieceWithSource| matches!(&piece.piece, WordPiece::Text(text) if pattern::is_special(text));
-        if parsed.iter().any(bare) {
-            return Err(No::new("a pattern with a variable in it"));
-        }
+        refuse_if!(parsed.iter().any(bare), "a pattern with a variable in it");
         if parsed
             .iter()
             .any(|piece| matches!(&piece.piece, WordPiece::ParameterExpansion(_) | WordPiece::CommandSubstitution(_)))
@@ -336,9 +328,7 @@ impl Port<'_> {
         let offset = self.calculate(offset)?;
         let length = length.map(|length| self.calculate(length)).transpose()?;
         let negative = |text: &str| text.starts_with('-');
-        if length.as_deref().is_some_and(negative) {
-            return Err(No::new("a substring with a negative length"));
-        }
+        refuse_if!(length.as_deref().is_some_and(negative), "a substring with a negative length");
         match self.base(parameter)? {
             Part::Value(list, Kind::List) => {
                 if negative(&offset) && length.is_none() {

@@ -102,9 +102,7 @@ impl<'a> Port<'a> {
             Some(text) => quoted(&text),
             None => {
                 let template = self.word(right)?;
-                if right.contains('"') {
-                    return Err(No::new("a regular expression with quoted parts"));
-                }
+                refuse_if!(right.contains('"'), "a regular expression with quoted parts");
                 template.string()
             }
         };

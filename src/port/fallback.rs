@@ -175,9 +175,7 @@ impl<'a> Port<'a> {
         {
             return Err(No::new("its status is read"));
         }
-        if self.result == super::functions::Gives::Text && self.function.is_some() {
-            return Err(No::new("its status is read"));
-        }
+        refuse_if!(self.result == super::functions::Gives::Text && self.function.is_some(), "its status is read");
         let shell = self.shell(text)?;
         self.helpers.insert("status_of");
         let name = self.status_name();
@@ -188,9 +186,7 @@ impl<'a> Port<'a> {
     fn shell_statement(&mut self, entry: &'a ast::CompoundListItem, text: &str) -> Result<Vec<Line>, No> {
         let mut needs = Needs::default();
         walk::and_or(&mut needs, &entry.0, How::Statement);
-        if text.trim_start().starts_with("coproc") {
-            return Err(No::new("`coproc`"));
-        }
+        refuse_if!(text.trim_start().starts_with("coproc"), "`coproc`");
         if let Some(line) = self.shell_assignment(entry)? {
             return Ok(vec![plain(line)]);
         }
@@ -227,9 +223,7 @@ impl<'a> Port<'a> {
                 "a command in the background continues after the end of the script",
                 "the port ends it together with the script: `wait` for it",
             );
-            if self.function.is_some() {
-                return Err(No::new("a command in the background of a function"));
-            }
+            refuse_if!(self.function.is_some(), "a command in the background of a function");
             self.uses_jobs = true;
             self.late_output();
             return Ok(vec![plain(format!("jobs.push({started}.start());"))]);
@@ -294,9 +288,7 @@ impl<'a> Port<'a> {
         if text.contains("BASH_REMATCH") && !text.contains("=~") || text.contains("PIPESTATUS") && !text.contains('|') {
             return Err(No::new("a result of the statement before"));
         }
-        if text.contains("dirname") && text.contains("$0") {
-            return Err(No::new("the directory of the script itself"));
-        }
+        refuse_if!(text.contains("dirname") && text.contains("$0"), "the directory of the script itself");
         if text.split("${!").skip(1).any(|rest| rest.split('}').next().is_some_and(|name| !name.contains('['))) {
             return Err(No::new("the variable that another one names"));
         }
@@ -306,9 +298,7 @@ impl<'a> Port<'a> {
                 return Err(No::new(format!("`{name}` may be unset")));
             }
         }
-        if self.facts.ifs == super::facts::Ifs::Changed && text.contains('$') {
-            return Err(No::new("an IFS that changes"));
-        }
+        refuse_if!(self.facts.ifs == super::facts::Ifs::Changed && text.contains('$'), "an IFS that changes");
         let mut functions: Vec<String> = Vec::new();
         let mut open: Vec<String> = needs.commands.iter().cloned().collect();
         while let Some(name) = open.pop() {
@@ -330,15 +320,11 @@ impl<'a> Port<'a> {
                     .facts
                     .number(function.fname.value.as_str())
                     .is_some_and(|number| self.facts.scope(Some(number), name).is_some());
-                if !local {
-                    return Err(No::new(format!("a function sets `{name}`, which is used elsewhere")));
-                }
+                refuse_if!(!local, "a function sets `{name}`, which is used elsewhere");
             }
             open.extend(inner.commands);
         }
-        if needs.itself {
-            return Err(No::new("the script calls itself: make it a function"));
-        }
+        refuse_if!(needs.itself, "the script calls itself: make it a function");
         if needs.commands.contains("read") && !text.contains('<') && !text.contains('|') {
             return Err(No::new("`read` of the script's input"));
         }

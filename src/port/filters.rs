@@ -100,9 +100,7 @@ impl Port<'_> {
     pub(super) fn lines_of(&mut self, pipe: &[ast::Command]) -> Result<String, No> {
         let (programs, methods) = split(pipe);
         let call = self.try_call(&pipe[..programs])?;
-        if call.redirects.output != Out::Through {
-            return Err(No::new("a redirection before a pipe"));
-        }
+        refuse_if!(call.redirects.output != Out::Through, "a redirection before a pipe");
         let call = if self.facts.strict[2] { call } else { call.accepting() };
         Ok(format!("{}.lines(){}", call.command(), methods.concat()))
     }

@@ -52,20 +52,12 @@ impl<'a> Port<'a> {
         let name = function.fname.value.clone();
         let number = self.facts.number(&name).ok_or_else(|| No::new("a function"))?;
         let facts = self.facts.functions[&name].clone();
-        if self.function.is_some() {
-            return Err(No::new("a function within a function"));
-        }
-        if facts.repeated {
-            return Err(No::new(format!("the function `{name}` has several definitions")));
-        }
-        if function.body.1.is_some() {
-            return Err(No::new(format!("the function `{name}` has redirections")));
-        }
+        refuse_if!(self.function.is_some(), "a function within a function");
+        refuse_if!(facts.repeated, "the function `{name}` has several definitions");
+        refuse_if!(function.body.1.is_some(), "the function `{name}` has redirections");
         let gives = self.gives(&name);
         if gives == Gives::Unknown {
-            if !facts.captured && facts.piped {
-                return Err(No::new(format!("the function `{name}` is used in a pipe or in the background")));
-            }
+            refuse_if!(!facts.captured && facts.piped, "the function `{name}` is used in a pipe or in the background");
             return Err(No::new(format!(
                 "what the function `{name}` prints is shown in one place and read in another"
             )));

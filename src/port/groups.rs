@@ -24,9 +24,7 @@ impl<'a> Port<'a> {
         let [first, rest @ ..] = parts.as_slice() else { return Err(No::new("a subshell")) };
         let [ast::Command::Simple(simple)] = first.seq.as_slice() else { return Err(No::new("a subshell")) };
         let words = walk::words(simple);
-        if words.len() != 2 || words[0] != "cd" || self.directory {
-            return Err(No::new("a subshell"));
-        }
+        refuse_if!(words.len() != 2 || words[0] != "cd" || self.directory, "a subshell");
         let dir = self.word(&words[1])?.string();
         let mut lines = Vec::new();
         for pipe in rest {
@@ -50,9 +48,7 @@ impl<'a> Port<'a> {
         let found = self.redirects(redirects.iter().flat_map(|list| &list.0))?;
         let mut texts = Template::default();
         for entry in &list.0 {
-            if !entry.0.additional.is_empty() {
-                return Err(No::new("a block of commands with a redirection"));
-            }
+            refuse_if!(!entry.0.additional.is_empty(), "a block of commands with a redirection");
             let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else {
                 return Err(No::new("a block of commands with a redirection"));
             };
@@ -176,9 +172,7 @@ impl<'a> Port<'a> {
             return self.substituted(shell).map(|command| Some(format!("{command}.lines()")));
         }
         let found = self.redirects(list.0.iter())?;
-        if found.output != Out::Through || found.both || found.silent {
-            return Err(No::new("a loop with a redirected output"));
-        }
+        refuse_if!(found.output != Out::Through || found.both || found.silent, "a loop with a redirected output");
         Ok(match found.input {
             In::Through => None,
             In::Null => Some("[]".to_owned()),

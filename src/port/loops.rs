@@ -219,9 +219,7 @@ impl<'a> Port<'a> {
 
     fn sequence(&mut self, text: &str) -> Result<(String, Kind), No> {
         let words = shlex::split(text).ok_or_else(|| No::new("`seq`"))?;
-        if words.iter().any(|word| word.starts_with('-') && !is_number(word)) {
-            return Err(No::new("an option of `seq`"));
-        }
+        refuse_if!(words.iter().any(|word| word.starts_with('-') && !is_number(word)), "an option of `seq`");
         let number =
             |port: &mut Self, raw: &String| -> Result<String, No> { Ok(port.word(&format!("\"{raw}\""))?.number()) };
         let made = match words.as_slice() {
@@ -243,9 +241,7 @@ impl<'a> Port<'a> {
             let span = (&clause.body.loc.start, &clause.body.loc.end);
             self.source.slice(span.0.index, span.1.index).contains("continue")
         };
-        if continues {
-            return Err(No::new("`continue` in a loop that counts"));
-        }
+        refuse_if!(continues, "`continue` in a loop that counts");
         if let Some(first) = &clause.initializer {
             lines.extend(self.calculation(&first.value)?.into_iter().map(plain));
         }
@@ -274,9 +270,7 @@ impl<'a> Port<'a> {
         if !until && let Some(lines) = self.while_read(clause, input.as_deref())? {
             return Ok(lines);
         }
-        if input.is_some() {
-            return Err(No::new("a loop with an input"));
-        }
+        refuse_if!(input.is_some(), "a loop with an input");
         if let Some(lines) = self.option_loop(clause)? {
             return Ok(lines);
         }
@@ -323,9 +317,7 @@ impl<'a> Port<'a> {
         for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
             if let ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _) = item {
                 let ast::AssignmentValue::Scalar(value) = &assignment.value else { return Err(No::new("`read`")) };
-                if assignment.name.to_string() != "IFS" {
-                    return Err(No::new("`read` with a variable of its own"));
-                }
+                refuse_if!(assignment.name.to_string() != "IFS", "`read` with a variable of its own");
                 separator = Some(self.word(&value.value)?.fixed().ok_or_else(|| No::new("an IFS of a variable"))?);
             }
         }
@@ -343,14 +335,10 @@ impl<'a> Port<'a> {
                 _ => break,
             }
         }
-        if !self.redirects_of(simple)?.none() {
-            return Err(No::new("`read` from another file descriptor"));
-        }
+        refuse_if!(!self.redirects_of(simple)?.none(), "`read` from another file descriptor");
         let escapes = names.iter().any(|name| self.facts.escapes(self.function, name));
         let leaves = self.source.slice(clause.1.loc.start.index, clause.1.loc.end.index).contains("break");
-        if escapes && leaves {
-            return Err(No::new("variables of `while read` that are used after the loop"));
-        }
+        refuse_if!(escapes && leaves, "variables of `while read` that are used after the loop");
         if !raw {
             self.differs("`read` without `-r` removes backslashes", "the port keeps them");
         }

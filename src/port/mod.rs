@@ -5,6 +5,15 @@
 //! becomes a bash line (`sh`) with its values in variables. If that is not certain either, it becomes a `//
 //! port:` comment and an error at this place.
 
+/// Returns from the function with a [`No`], formatted like `format!`, if the condition is true.
+macro_rules! refuse_if {
+    ($condition:expr, $($why:tt)+) => {
+        if $condition {
+            return Err(No::new(format!($($why)+)));
+        }
+    };
+}
+
 mod arithmetic;
 mod assignments;
 mod calls;

@@ -89,9 +89,7 @@ impl<'a> Port<'a> {
                 }
             }
             ("dirname", [path]) if !path.starts_with('-') => {
-                if path.contains("$0") || path.contains("BASH_SOURCE") {
-                    return Err(No::new("the directory of the script itself"));
-                }
+                refuse_if!(path.contains("$0") || path.contains("BASH_SOURCE"), "the directory of the script itself");
                 text(format!("file::dirname({})", self.word(path)?.string()))
             }
             ("echo", rest) => {

@@ -27,9 +27,7 @@ impl<'a> Port<'a> {
         let [_, letters, _] = words.as_slice() else { return Err(No::new("`getopts` over other words")) };
         let letters = fixed(letters).ok_or_else(|| No::new("`getopts` with a variable"))?;
         let letters = letters.trim_start_matches(':').to_owned();
-        if self.function.is_some() {
-            return Err(No::new("`getopts` in a function"));
-        }
+        refuse_if!(self.function.is_some(), "`getopts` in a function");
         let [body] = clause.1.list.0.as_slice() else { return Err(No::new("`getopts` with other commands")) };
         let [ast::Command::Compound(ast::CompoundCommand::CaseClause(case), None)] = body.0.first.seq.as_slice() else {
             return Err(No::new("`getopts` without `case`"));

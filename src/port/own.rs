@@ -17,17 +17,13 @@ impl<'a> Port<'a> {
             match word.as_str() {
                 "--" => {
                     let list = words.cloned().collect::<Vec<_>>();
-                    if self.function.is_some() || !self.facts.shifts {
-                        return Err(No::new("`set --`"));
-                    }
+                    refuse_if!(self.function.is_some() || !self.facts.shifts, "`set --`");
                     let values: Vec<(Option<ast::Word>, ast::Word)> =
                         list.iter().map(|raw| (None, ast::Word::new(raw))).collect();
                     let mut parts = Vec::new();
                     for (_, value) in &values {
                         for arg in self.argument(&value.value)? {
-                            if arg.glob {
-                                return Err(No::new("a pattern for file names"));
-                            }
+                            refuse_if!(arg.glob, "a pattern for file names");
                             match arg.template.single() {
                                 Some((list, Kind::List)) => parts.push(atom(list)),
                                 _ => parts.push(format!("[{}]", arg.template.string())),
@@ -83,19 +79,13 @@ impl<'a> Port<'a> {
         }
         let value = self.word(&format!("\"{}\"", default.trim_matches('"')))?.string();
         if !self.is_known(name) {
-            if !colon {
-                return Err(No::new("`${x=...}`, which keeps an empty variable"));
-            }
+            refuse_if!(!colon, "`${{x=...}}`, which keeps an empty variable");
             let env = format!("env(\"{name}\", {value})");
             return Ok(vec![self.give(name, &env, item, false)]);
         }
         let shown = mangle(name);
-        if !colon {
-            return Err(No::new("`${x=...}`, which keeps an empty variable"));
-        }
-        if self.kind_of(name) != Kind::Text {
-            return Err(No::new("a default of a number"));
-        }
+        refuse_if!(!colon, "`${{x=...}}`, which keeps an empty variable");
+        refuse_if!(self.kind_of(name) != Kind::Text, "a default of a number");
         Ok(vec![format!("if {shown} == \"\" {{ {shown} = {value}; }}")])
     }
 
@@ -108,9 +98,7 @@ impl<'a> Port<'a> {
         let mut lines = Vec::new();
         let changes = |name: &String| self.facts.writes.get(name).is_some_and(|count| *count > 1);
         let letters: String = rest.iter().filter(|word| word.starts_with('-')).map(String::as_str).collect();
-        if letters.chars().any(|letter| !"-aAirgxr".contains(letter)) {
-            return Err(No::new(format!("`declare {letters}`")));
-        }
+        refuse_if!(letters.chars().any(|letter| !"-aAirgxr".contains(letter)), "`declare {letters}`");
         for part in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
             match part {
                 Item::AssignmentWord(assignment, _) => {
@@ -200,13 +188,9 @@ impl<'a> Port<'a> {
                 }
                 continue;
             }
-            if !walk::is_name(&text) {
-                return Err(No::new("`unset`"));
-            }
+            refuse_if!(!walk::is_name(&text), "`unset`");
             if !self.is_known(&text) {
-                if self.facts.is_assigned(&text) {
-                    return Err(No::new("`unset` of a variable of the environment"));
-                }
+                refuse_if!(self.facts.is_assigned(&text), "`unset` of a variable of the environment");
                 continue;
             }
             let value = match self.kind_of(&text) {
@@ -224,9 +208,7 @@ impl<'a> Port<'a> {
         self.redirects_of(simple)?;
         let rest: Vec<&String> = rest.iter().filter(|word| *word != "--").collect();
         let [raw] = rest.as_slice() else { return Err(No::new("`cd` without a directory")) };
-        if *raw == "-" {
-            return Err(No::new("`cd -`"));
-        }
+        refuse_if!(*raw == "-", "`cd -`");
         if raw.contains("dirname") && (raw.contains("$0") || raw.contains("BASH_SOURCE")) {
             return Err(No::new("the directory of the script itself"));
         }
@@ -243,15 +225,11 @@ impl<'a> Port<'a> {
             Some(action) => action,
             None => self.taken_now(action)?,
         };
-        if action.contains("$?") {
-            return Err(No::new("`$?` in a trap"));
-        }
+        refuse_if!(action.contains("$?"), "`$?` in a trap");
         let signals: Vec<String> =
             signals.iter().map(|signal| signal.to_uppercase().trim_start_matches("SIG").to_owned()).collect();
         let exits = signals.iter().any(|signal| signal == "EXIT" || signal == "0");
-        if action.is_empty() || action == "-" {
-            return Err(No::new("`trap` that ignores or resets a signal"));
-        }
+        refuse_if!(action.is_empty() || action == "-", "`trap` that ignores or resets a signal");
         if !exits {
             if signals
                 .iter()
@@ -275,9 +253,7 @@ impl<'a> Port<'a> {
             }
             return Err(No::new(format!("`trap` for {}", signals.join(" "))));
         }
-        if self.facts.exit_traps > 1 {
-            return Err(No::new("a trap for EXIT that another one replaces"));
-        }
+        refuse_if!(self.facts.exit_traps > 1, "a trap for EXIT that another one replaces");
         let action_text = action.trim().trim_end_matches(';').to_owned();
         // The directory of `mktemp -d` is removed automatically.
         let words = shlex::split(&action_text).unwrap_or_default();
@@ -355,9 +331,7 @@ impl<'a> Port<'a> {
         let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
         let mut parts = Vec::new();
         for entry in &entries {
-            if !entry.0.additional.is_empty() {
-                return Err(No::new("the text of `trap`"));
-            }
+            refuse_if!(!entry.0.additional.is_empty(), "the text of `trap`");
             let [ast::Command::Simple(inner)] = entry.0.first.seq.as_slice() else {
                 return Err(No::new("the text of `trap`"));
             };

@@ -66,9 +66,7 @@ pub fn regex(pattern: &str, reach: Reach) -> Result<String, No> {
                 }
             }
             char => {
-                if "@+!".contains(char) && chars.get(at + 1) == Some(&'(') {
-                    return Err(No::new("an extended pattern"));
-                }
+                refuse_if!("@+!".contains(char) && chars.get(at + 1) == Some(&'('), "an extended pattern");
                 out.push_str(&escaped(&char.to_string()));
             }
         }

@@ -70,9 +70,7 @@ impl<'a> Port<'a> {
     }
 
     pub(super) fn take(&mut self, raw: &str, splits: bool) -> Result<Arg, No> {
-        if raw.contains("$[") {
-            return Err(No::new("`$[ ]` for arithmetic"));
-        }
+        refuse_if!(raw.contains("$["), "`$[ ]` for arithmetic");
         let parsed = word::parse(raw, &options("")).map_err(|_| No::new(format!("the word `{raw}`")))?;
         let mut arg = Arg { template: Template::default(), glob: false, bare: false, raw: raw.to_owned() };
         self.pieces(&parsed, false, splits, &mut arg)?;
@@ -105,9 +103,7 @@ impl<'a> Port<'a> {
                     if !quoted && splits && text.contains(['*', '?', '[']) && text != "[" {
                         arg.glob = true;
                     }
-                    if text.contains("${") || text.contains("$(") {
-                        return Err(No::new("an expansion that is not read"));
-                    }
+                    refuse_if!(text.contains("${") || text.contains("$("), "an expansion that is not read");
                     arg.template.push(Part::Text(text));
                 }
                 WordPiece::SingleQuotedText(text) => arg.template.push(Part::Text(text.clone())),
@@ -157,9 +153,7 @@ impl<'a> Port<'a> {
                         }
                         arg.bare = true;
                         if self.may_split(expr) {
-                            if !alone || arg.raw.starts_with('"') {
-                                return Err(No::new("a value of several words within a word"));
-                            }
+                            refuse_if!(!alone || arg.raw.starts_with('"'), "a value of several words within a word");
                             let Part::Value(text, _) = part else { continue };
                             let pattern = pattern.unwrap_or("#\"\\S+\"#");
                             arg.template.push(Part::Value(format!("{}.find_all({pattern})", atom(&text)), Kind::List));

@@ -36,9 +36,7 @@ impl<'a> Port<'a> {
         }
         for raw in words {
             for arg in self.argument(raw)? {
-                if arg.glob {
-                    return Err(No::new("a pattern for file names in `echo`"));
-                }
+                refuse_if!(arg.glob, "a pattern for file names in `echo`");
                 if !first {
                     text.push(Part::Text(" ".to_owned()));
                 }
@@ -56,9 +54,7 @@ impl<'a> Port<'a> {
                     && arg.template.0.iter().any(|part| matches!(part, Part::Value(_, Kind::Text)))
                     && !self.tame_values(&arg)
                 {
-                    if self.backslashes {
-                        return Err(No::new("`echo -e` of a value with backslashes"));
-                    }
+                    refuse_if!(self.backslashes, "`echo -e` of a value with backslashes");
                     self.differs("`echo -e` interprets backslashes in values too", "the port prints values unchanged");
                 }
             }
@@ -201,9 +197,7 @@ impl<'a> Port<'a> {
         for raw in words {
             args.extend(self.argument(raw)?);
         }
-        if args.iter().any(|arg| arg.glob) {
-            return Err(No::new("a pattern for file names"));
-        }
+        refuse_if!(args.iter().any(|arg| arg.glob), "a pattern for file names");
         let (body, newline) = match format.strip_suffix('\n') {
             Some(body) => (body.to_owned(), true),
             None => (format.clone(), false),

@@ -110,9 +110,7 @@ impl Port<'_> {
     pub(super) fn path(&mut self, raw: &str) -> Result<String, No> {
         let arg = self.argument(raw)?;
         let [arg] = arg.as_slice() else { return Err(No::new("a file name in braces")) };
-        if arg.glob {
-            return Err(No::new("a pattern as a file name"));
-        }
+        refuse_if!(arg.glob, "a pattern as a file name");
         if let Some((_, Kind::List)) = arg.template.single() {
             return self.word(&format!("\"{}\"", raw.trim_matches('"'))).map(|path| path.string());
         }
@@ -165,9 +163,7 @@ impl Port<'_> {
             }
             (None | Some(1), Redirect::Append, Target::Filename(word)) => found.output = self.out(&word.value, true)?,
             (Some(2), Redirect::Write | Redirect::Append, Target::Filename(word)) => {
-                if word.value != "/dev/null" {
-                    return Err(No::new("a file for standard error"));
-                }
+                refuse_if!(word.value != "/dev/null", "a file for standard error");
                 found.silent = true;
             }
             (Some(2), Redirect::DuplicateOutput, target) if duplicate(target).as_deref() == Some("1") => {
@@ -177,9 +173,7 @@ impl Port<'_> {
                 }
             }
             (None | Some(1), Redirect::DuplicateOutput, target) if duplicate(target).as_deref() == Some("2") => {
-                if found.both || found.silent {
-                    return Err(No::new("swapped outputs"));
-                }
+                refuse_if!(found.both || found.silent, "swapped outputs");
                 found.output = Out::Error;
             }
             _ => return Err(No::new("a redirection of another file descriptor")),

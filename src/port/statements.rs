@@ -20,9 +20,7 @@ impl<'a> Port<'a> {
         if chain.additional.is_empty() {
             return self.pipe_statement(&chain.first, id(entry), asks);
         }
-        if asks {
-            return Err(No::new("`$?` after `&&` or `||`"));
-        }
+        refuse_if!(asks, "`$?` after `&&` or `||`");
         self.chain(chain, id(entry))
     }
 
@@ -174,12 +172,8 @@ impl<'a> Port<'a> {
     }
 
     fn pipe_statement(&mut self, pipe: &'a ast::Pipeline, item: usize, asks: bool) -> Result<Vec<Line>, No> {
-        if pipe.timed.is_some() {
-            return Err(No::new("`time`"));
-        }
-        if pipe.bang {
-            return Err(No::new("`!` before a command"));
-        }
+        refuse_if!(pipe.timed.is_some(), "`time`");
+        refuse_if!(pipe.bang, "`!` before a command");
         match pipe.seq.as_slice() {
             [ast::Command::Simple(simple)]
                 if !asks && matches!(walk::words(simple).first().map(String::as_str), Some("[" | "test")) =>

@@ -13,9 +13,7 @@ impl<'a> Port<'a> {
         let end = clause.loc.end.line;
         let mut arms: Vec<(Vec<String>, &'a ast::CaseItem)> = Vec::new();
         for case in &clause.cases {
-            if !matches!(case.post_action, ast::CaseItemPostAction::ExitCase) {
-                return Err(No::new("`;&` and `;;&`"));
-            }
+            refuse_if!(!matches!(case.post_action, ast::CaseItemPostAction::ExitCase), "`;&` and `;;&`");
             let mut patterns = Vec::new();
             for raw in &case.patterns {
                 match self.pattern(&raw.value)? {
