@@ -1,7 +1,7 @@
 //! Programs: translates a pipe of simple commands to a command literal.
 
 use super::redirects::{In, Out, Redirects};
-use super::text::{Kind, Part, Template};
+use super::text::{Kind, Part, Template, is_one_of};
 use super::walk::{self, fixed};
 use super::words::Arg;
 use super::{No, Port};
@@ -48,10 +48,9 @@ impl Call {
 
     /// Returns true if the last program is a filter that fails only if it cannot run.
     fn ends_with_filter(&self) -> bool {
-        const FILTERS: &[&str] =
-            &["awk", "cut", "sed", "sort", "uniq", "head", "tail", "tr", "wc", "tac", "rev", "nl", "column", "paste"];
+        const FILTERS: &str = "awk cut sed sort uniq head tail tr wc tac rev nl column paste";
         let exits = self.words.last().into_iter().flatten().flatten().any(|word| word.contains("exit"));
-        FILTERS.contains(&self.last()) && !exits
+        is_one_of(self.last(), FILTERS) && !exits
     }
 
     /// Accepts status 1 of a program that finds nothing, because nothing reads its status.
@@ -100,77 +99,19 @@ impl Call {
     }
 }
 
-/// Builtins for which there is a program of the same name, which runs in a pipe.
-const PROGRAMS_TOO: &[&str] = &["echo", "printf", "test", "[", "true", "false", "kill", "pwd", "nice", "env", "time"];
-
 /// Programs whose input is text.
-const TEXT: &[&str] = &[
-    "tr", "wc", "sort", "grep", "egrep", "fgrep", "sed", "awk", "cut", "head", "tail", "uniq", "mail", "jq", "rev",
-    "tac", "nl", "column",
-];
+const TEXT: &str = "tr wc sort grep egrep fgrep sed awk cut head tail uniq mail jq rev tac nl column";
 
 /// Builtins for which there is no program.
-const BUILTINS: &[&str] = &[
-    "cd",
-    "eval",
-    "exec",
-    "exit",
-    "return",
-    "source",
-    ".",
-    "set",
-    "shopt",
-    "shift",
-    "unset",
-    "export",
-    "local",
-    "declare",
-    "typeset",
-    "readonly",
-    "read",
-    "mapfile",
-    "readarray",
-    "getopts",
-    "trap",
-    "wait",
-    "jobs",
-    "fg",
-    "bg",
-    "disown",
-    "alias",
-    "unalias",
-    "type",
-    "hash",
-    "command",
-    "builtin",
-    "let",
-    "umask",
-    "ulimit",
-    "pushd",
-    "popd",
-    "dirs",
-    "break",
-    "continue",
-    "times",
-    "enable",
-    "caller",
-    "complete",
-    "compgen",
-    "bind",
-    "help",
-    "history",
-    "logout",
-    "suspend",
-    ":",
-    "coproc",
-    "select",
-    "fc",
-];
+const BUILTINS: &str = "\
+    cd eval exec exit return source . set shopt shift unset export local declare typeset readonly read mapfile \
+    readarray getopts trap wait jobs fg bg disown alias unalias type hash command builtin let umask ulimit pushd popd \
+    dirs break continue times enable caller complete compgen bind help history logout suspend : coproc select fc";
 
 impl<'a> Port<'a> {
     /// Returns true if a name is a program, as far as the script shows.
     pub(super) fn is_program(&self, name: &str) -> bool {
-        !BUILTINS.contains(&name) && self.facts.number(name).is_none()
+        !is_one_of(name, BUILTINS) && self.facts.number(name).is_none()
     }
 
     /// Translates a pipe to a call of programs.
@@ -194,9 +135,7 @@ impl<'a> Port<'a> {
                 continue;
             }
             refuse_if!(!self.is_program(&name), "`{name}` in a pipe");
-            if PROGRAMS_TOO.contains(&name.as_str()) && at == 0 && last == 0 && matches!(name.as_str(), "time") {
-                return Err(No::new("`time`"));
-            }
+            refuse_if!(last == 0 && name == "time", "`time`");
             if name == "printf" && words.get(1).is_some_and(|format| format.contains("%q") || format.contains("%(")) {
                 return Err(No::new("a format that only the `printf` of bash has"));
             }
@@ -242,7 +181,7 @@ impl<'a> Port<'a> {
                     .and_then(|words| words.first())
                     .and_then(|word| word.as_deref())
                     .unwrap_or_default();
-                if TEXT.contains(&first) {
+                if is_one_of(first, TEXT) {
                     format!(".stdin(file::read({path}))")
                 } else {
                     // The file may contain any bytes and have any size.

@@ -3,7 +3,7 @@
 use super::functions::Gives;
 use super::printer::{Line, plain};
 use super::redirects::{In, Out};
-use super::text::{Kind, Template, atom, is_number, quoted};
+use super::text::{Kind, Template, atom, is_number, is_one_of, quoted};
 use super::walk::{self, fixed};
 use super::words::mangle;
 use super::{No, Port};
@@ -153,7 +153,7 @@ impl<'a> Port<'a> {
             "shopt" => match rest {
                 [flag, names @ ..]
                     if flag.starts_with('-')
-                        && names.iter().all(|name| super::own::HARMLESS_OPTIONS.contains(&name.as_str())) =>
+                        && names.iter().all(|name| is_one_of(name, super::own::HARMLESS_OPTIONS)) =>
                 {
                     Ok(Some(Vec::new()))
                 }

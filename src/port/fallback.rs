@@ -3,7 +3,7 @@
 
 use super::printer::{Line, plain};
 use super::source::Extent;
-use super::text::{Kind, atom, quoted, raw};
+use super::text::{Kind, atom, is_one_of, quoted, raw};
 use super::walk::{self, Given, How, Visitor, fixed, id};
 use super::words::mangle;
 use super::{Level, No, Port};
@@ -66,38 +66,9 @@ impl Visitor for Needs {
 pub(super) const NEVER: &str = "this never runs";
 
 /// Commands that affect the shell that runs them.
-const OWN: &[&str] = &[
-    "cd",
-    "exit",
-    "return",
-    "break",
-    "continue",
-    "shift",
-    "set",
-    "trap",
-    "exec",
-    "export",
-    "source",
-    ".",
-    "alias",
-    "umask",
-    "ulimit",
-    "wait",
-    "shopt",
-    "getopts",
-    "pushd",
-    "popd",
-    "read",
-    "mapfile",
-    "readarray",
-    "unset",
-    "declare",
-    "eval",
-    "local",
-    "typeset",
-    "readonly",
-    "disown",
-];
+const OWN: &str = "\
+    cd exit return break continue shift set trap exec export source . alias umask ulimit wait shopt getopts pushd popd \
+    read mapfile readarray unset declare eval local typeset readonly disown";
 
 impl<'a> Port<'a> {
     /// Translates a statement that has no native translation.
@@ -170,7 +141,7 @@ impl<'a> Port<'a> {
         let mut needs = Needs::default();
         walk::and_or(&mut needs, &entry.0, How::Statement);
         let item = id(entry);
-        if needs.commands.iter().any(|name| OWN.contains(&name.as_str()))
+        if needs.commands.iter().any(|name| is_one_of(name, OWN))
             || needs.writes.iter().any(|name| self.facts.is_used_outside(name, item))
         {
             return Err(No::new("its status is read"));
@@ -201,7 +172,7 @@ impl<'a> Port<'a> {
             needs.commands.clear();
             needs.writes.clear();
         }
-        if let Some(name) = needs.commands.iter().find(|name| OWN.contains(&name.as_str())) {
+        if let Some(name) = needs.commands.iter().find(|name| is_one_of(name, OWN)) {
             return Err(No::new(format!("`{name}` changes the shell itself")));
         }
         let item = id(entry);

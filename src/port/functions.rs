@@ -2,11 +2,19 @@
 
 use super::facts::Function;
 use super::printer::{Line, indented, plain};
+use super::text::is_one_of;
 use super::walk::{self, fixed};
 use super::words::mangle;
 use super::{No, Port};
 use brush_parser::ast;
 use std::collections::HashMap;
+
+/// Names of moyai's own functions.
+const TAKEN: &str = "\
+    print log warn die exit defer sleep lock flag opt env secret glob every on alarm regex html now time human \
+    random which ask read run lines json ok code output stop start wait trim replace split join find sort map \
+    filter push pop remove contains len range test call format head tail field fields cut sub grep get set keys \
+    values max min sum first last info debug assert visible outside";
 
 /// What a function returns to its caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +51,7 @@ impl<'a> Port<'a> {
     pub(super) fn function_name(&self, name: &str) -> String {
         let plain: String = name.chars().map(|char| if char.is_alphanumeric() { char } else { '_' }).collect();
         // A variable, or a function of moyai, may have the name.
-        let taken = self.facts.is_assigned(name) || super::names::is_taken(&plain);
+        let taken = self.facts.is_assigned(name) || is_one_of(&plain, TAKEN);
         if taken { format!("{plain}_") } else { mangle(&plain) }
     }
 

@@ -3,7 +3,7 @@
 
 use super::options::{OWN, TAKEN, assigned};
 use super::printer::{Line, indented, plain};
-use super::text::{Kind, quoted};
+use super::text::{Kind, is_one_of, quoted};
 use super::walk::{self, id};
 use super::words::mangle;
 use super::{No, Port};
@@ -125,7 +125,7 @@ impl<'a> Port<'a> {
             let mut calls: Vec<String> = Vec::new();
             for name in names.long.iter().chain(&names.short) {
                 let mut shown = name.clone();
-                if TAKEN.contains(&name.as_str()) {
+                if is_one_of(name, TAKEN) {
                     shown = format!("script-{name}");
                     lines.push(plain(format!("// port: --{name} is an option of moyai itself, so this is --{shown}.")));
                     self.hazard(

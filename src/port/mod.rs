@@ -34,7 +34,6 @@ mod kinds;
 mod leaves;
 mod long_options;
 mod loops;
-mod names;
 mod natives;
 mod options;
 mod own;

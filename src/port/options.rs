@@ -1,7 +1,7 @@
 //! `getopts` as `flag` and `opt`.
 
 use super::printer::{Line, indented, plain};
-use super::text::{Kind, quoted};
+use super::text::{Kind, is_one_of, quoted};
 use super::walk::{self, fixed};
 use super::words::mangle;
 use super::{No, Port};
@@ -11,9 +11,7 @@ use brush_parser::ast;
 pub(super) const OWN: &str = "nxvhV";
 
 /// moyai's own long options.
-pub(super) const TAKEN: &[&str] = &[
-    "at", "context", "dry-run", "help", "record", "replay", "scripts", "timeout", "trace", "verbose", "version", "wait",
-];
+pub(super) const TAKEN: &str = "at context dry-run help record replay scripts timeout trace verbose version wait";
 
 impl<'a> Port<'a> {
     /// Translates `while getopts ...; do case ... esac; done`.
@@ -44,7 +42,7 @@ impl<'a> Port<'a> {
             let mut shown = name.clone();
             if OWN.contains(name.as_str()) {
                 shown = self.long_name(arm).unwrap_or_else(|| format!("option-{name}"));
-                if TAKEN.contains(&shown.as_str()) {
+                if is_one_of(&shown, TAKEN) {
                     shown = format!("script-{shown}");
                 }
                 lines.push(plain(format!("// port: -{name} is an option of moyai itself, so this is --{shown}.")));

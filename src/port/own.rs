@@ -7,8 +7,7 @@ use super::{No, Port};
 use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item};
 
 /// Shell options that only change messages, or that moyai always has.
-pub const HARMLESS_OPTIONS: &[&str] =
-    &["nullglob", "lastpipe", "inherit_errexit", "extglob", "checkwinsize", "expand_aliases"];
+pub const HARMLESS_OPTIONS: &str = "nullglob lastpipe inherit_errexit extglob checkwinsize expand_aliases";
 
 impl<'a> Port<'a> {
     pub(super) fn set(&mut self, rest: &[String]) -> Result<Vec<String>, No> {

@@ -1,7 +1,7 @@
 //! `read`, `mapfile` and `source`.
 
 use super::redirects::In;
-use super::text::{Kind, atom, quoted};
+use super::text::{Kind, atom, is_one_of, quoted};
 use super::walk;
 use super::words::mangle;
 use super::{No, Port};
@@ -153,28 +153,9 @@ impl<'a> Port<'a> {
 
     /// Translates a file of assignments, whose values bash reads.
     pub(super) fn source_file(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
-        const USUAL: &[&str] = &[
-            "HOME",
-            "PATH",
-            "USER",
-            "LOGNAME",
-            "SHELL",
-            "TERM",
-            "LANG",
-            "TMPDIR",
-            "PWD",
-            "HOSTNAME",
-            "UID",
-            "EUID",
-            "RANDOM",
-            "SUDO_USER",
-            "OPTARG",
-            "OPTIND",
-            "REPLY",
-            "IFS",
-            "BASH_SOURCE",
-            "PS1",
-        ];
+        const USUAL: &str = "\
+            HOME PATH USER LOGNAME SHELL TERM LANG TMPDIR PWD HOSTNAME UID EUID RANDOM SUDO_USER OPTARG OPTIND REPLY \
+            IFS BASH_SOURCE PS1";
         let [raw] = rest else { return Err(No::new("`source` with arguments")) };
         let file = raw.trim_matches(['"', '\'']).rsplit('/').next().unwrap_or_default();
         let stem = file.split('.').next().unwrap_or_default();
@@ -193,7 +174,7 @@ impl<'a> Port<'a> {
             .facts
             .only_read()
             .into_iter()
-            .filter(|name| !USUAL.contains(&name.as_str()) && !name.starts_with("BASH") && !self.is_known(name))
+            .filter(|name| !is_one_of(name, USUAL) && !name.starts_with("BASH") && !self.is_known(name))
             .collect();
         // It may change what the script has set.
         let known: Vec<String> = self

@@ -1,5 +1,6 @@
 //! Reads a bash script: its text, comments and syntax tree. Refuses other files, and names what they are.
 
+use super::text::is_one_of;
 use crate::run::{Error, Kind};
 use brush_parser::ast::{self, SourceLocation};
 use brush_parser::{Parser, ParserImpl, ParserOptions, Token};
@@ -55,8 +56,7 @@ fn refuse(name: &str, why: &str, help: &str) -> Error {
 }
 
 /// Names of shells and languages other than bash, as they appear in a first line or at the end of a file name.
-const OTHERS: &[&str] =
-    &["zsh", "fish", "csh", "tcsh", "ksh", "ksh93", "mksh", "rc", "es", "elvish", "nu", "xonsh", "pwsh"];
+const OTHERS: &str = "zsh fish csh tcsh ksh ksh93 mksh rc es elvish nu xonsh pwsh";
 
 /// Returns the text with `for` instead of `select`, and the lines of these.
 fn without_menus(text: &str) -> (String, Vec<usize>) {
@@ -143,8 +143,8 @@ impl Source {
             words.iter().map(base).find(|word| word != "env" && !word.starts_with('-') && !word.contains('='));
         let program = program.unwrap_or_default();
         let ending = name.rsplit_once('.').map_or("", |(_, end)| end);
-        let other = if OTHERS.contains(&program.as_str()) { &program } else { ending };
-        if OTHERS.contains(&other) && (program.is_empty() || program == other) {
+        let other = if is_one_of(&program, OTHERS) { &program } else { ending };
+        if is_one_of(other, OTHERS) && (program.is_empty() || program == other) {
             return Err(refuse(
                 name,
                 &format!("it is a script for {other}, but moyai ports only bash"),

@@ -271,6 +271,11 @@ pub fn is_atom(expr: &str) -> bool {
     !first
 }
 
+/// Returns true if a word is one of these, which are separated by spaces.
+pub fn is_one_of(word: &str, words: &str) -> bool {
+    words.split(' ').any(|one| one == word)
+}
+
 /// Returns a regular expression that matches this text.
 pub fn escaped(text: &str) -> String {
     let mut out = String::new();

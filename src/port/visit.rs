@@ -40,20 +40,9 @@ pub fn given(raw: &str) -> Given {
             WordPiece::ParameterExpansion(_) => Given::Word(String::new()),
             WordPiece::CommandSubstitution(text) => {
                 let first = text.split_whitespace().next().unwrap_or_default();
-                let one = matches!(
+                let one = super::text::is_one_of(
                     first,
-                    "date"
-                        | "basename"
-                        | "dirname"
-                        | "mktemp"
-                        | "hostname"
-                        | "pwd"
-                        | "whoami"
-                        | "nproc"
-                        | "realpath"
-                        | "readlink"
-                        | "uname"
-                        | "id"
+                    "date basename dirname mktemp hostname pwd whoami nproc realpath readlink uname id",
                 );
                 if one { Given::Word(String::new()) } else { Given::Text }
             }

@@ -1,7 +1,7 @@
 //! Translates words of bash to templates.
 
 use super::arithmetic::{self, Names};
-use super::text::{Kind, Part, Template, atom};
+use super::text::{Kind, Part, Template, atom, is_one_of};
 use super::walk;
 use super::{No, Port};
 use brush_parser::word::{Parameter, ParameterExpr as P, SpecialParameter};
@@ -34,81 +34,12 @@ pub fn unescape_backquotes(text: &str) -> String {
 
 /// Appends `_` to a variable whose name Rhai reserves.
 pub fn mangle(name: &str) -> String {
-    const WORDS: &[&str] = &[
-        "let",
-        "const",
-        "if",
-        "else",
-        "switch",
-        "do",
-        "while",
-        "until",
-        "loop",
-        "for",
-        "in",
-        "break",
-        "continue",
-        "fn",
-        "private",
-        "return",
-        "throw",
-        "try",
-        "catch",
-        "import",
-        "export",
-        "as",
-        "global",
-        "this",
-        "true",
-        "false",
-        "print",
-        "debug",
-        "type_of",
-        "eval",
-        "call",
-        "curry",
-        "is_shared",
-        "is_def_fn",
-        "is_def_var",
-        "Fn",
-        "var",
-        "static",
-        "shared",
-        "sync",
-        "new",
-        "use",
-        "module",
-        "package",
-        "super",
-        "goto",
-        "exit",
-        "match",
-        "case",
-        "public",
-        "protected",
-        "default",
-        "void",
-        "null",
-        "nil",
-        "spawn",
-        "thread",
-        "go",
-        "async",
-        "await",
-        "yield",
-        "with",
-        "is",
-        "args",
-        "cmd",
-        "sh",
-        "word",
-        "words",
-        "dir",
-        "fields",
-        "line_",
-        "_",
-    ];
-    if WORDS.contains(&name) { format!("{name}_") } else { name.to_owned() }
+    const WORDS: &str = "\
+        let const if else switch do while until loop for in break continue fn private return throw try catch import \
+        export as global this true false print debug type_of eval call curry is_shared is_def_fn is_def_var Fn var \
+        static shared sync new use module package super goto exit match case public protected default void null nil \
+        spawn thread go async await yield with is args cmd sh word words dir fields line_ _";
+    if is_one_of(name, WORDS) { format!("{name}_") } else { name.to_owned() }
 }
 
 impl Port<'_> {
