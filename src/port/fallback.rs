@@ -104,18 +104,10 @@ impl<'a> Port<'a> {
             () => self.shell_statement(entry, &text),
         };
         let facts = self.facts;
-        for name in facts.first.get(&item).into_iter().flatten().filter(|_| !self.assigned_in_shell) {
-            let value = match facts.kind(self.function, name) {
-                Some(Kind::List) => "[]",
-                Some(Kind::Map) => "#{}",
-                Some(Kind::Number) => "0",
-                Some(Kind::Truth) => "false",
-                _ => "\"\"",
-            };
-            let scope = facts.scope(self.function, name);
-            self.declared.insert((scope, name.clone()));
-            let word = if scope.is_none() && facts.constants.contains(name) { "const" } else { "let" };
-            lines.push(plain(format!("{word} {} = {value};", mangle(name))));
+        let declared = if self.assigned_in_shell { None } else { facts.first.get(&item) };
+        for name in declared.into_iter().flatten() {
+            let value = facts.kind(self.function, name).unwrap_or(Kind::Text).empty();
+            lines.push(plain(format!("{} {} = {value};", self.declare_as(name), mangle(name))));
         }
         match shell {
             Ok(made) => {
@@ -240,7 +232,7 @@ impl<'a> Port<'a> {
             _ => return Ok(None),
         };
         self.assigned_in_shell = true;
-        Ok(Some(self.give(name, &value, id(entry), false)))
+        Ok(Some(self.give(name, &value, id(entry))))
     }
 
     /// Returns a piece of bash as an expression, with the functions and values that it uses.

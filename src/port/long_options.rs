@@ -160,7 +160,7 @@ impl<'a> Port<'a> {
                     }
                     let first = if is_known { shown.clone() } else { "\"\"".to_owned() };
                     let value = calls.iter().rev().fold(first, |inner, call| format!("opt({}, {inner})", quoted(call)));
-                    lines.push(plain(self.give(&name, &value, id(entries[0]), false)));
+                    lines.push(plain(self.give(&name, &value, id(entries[0]))));
                 }
                 None if names.joined || text.contains('$') && reads_arguments(&text, subject) => return Ok(None),
                 None => {

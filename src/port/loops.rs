@@ -2,7 +2,7 @@
 
 use super::arithmetic;
 use super::printer::{Line, indented, plain};
-use super::text::{Kind, Part, Template, atom, is_number, quoted};
+use super::text::{Kind, List, Part, Template, atom, is_number, quoted};
 use super::walk;
 use super::words::mangle;
 use super::{No, Port};
@@ -114,8 +114,7 @@ impl<'a> Port<'a> {
                 }
             }
         }
-        let mut parts: Vec<String> = Vec::new();
-        let mut run: Vec<String> = Vec::new();
+        let mut list = List::default();
         let numbers = values.iter().all(|value| is_number(&value.value));
         for value in values {
             for arg in self.argument(&value.value)? {
@@ -123,52 +122,32 @@ impl<'a> Port<'a> {
                     let Some(pattern) = self.glob(&arg)? else {
                         return Err(No::new("a pattern in quotes and without"));
                     };
-                    if !run.is_empty() {
-                        parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
-                    }
-                    parts.push(pattern);
+                    list.extend(pattern);
                     continue;
                 }
                 match arg.template.single() {
-                    Some((list, Kind::List)) => {
-                        if !run.is_empty() {
-                            parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
-                        }
+                    Some((array, Kind::List)) => {
                         let splits = arg.bare && matches!(value.value.as_str(), "$@" | "$*" | "${@}" | "${*}")
                             || arg.bare && value.value.ends_with("[@]}") && value.value.starts_with("${");
-                        parts.push(match splits {
-                            true => format!("{}.join(\" \").find_all(#\"\\S+\"#)", atom(list)),
-                            false => list.to_owned(),
+                        list.extend(match splits {
+                            true => format!("{}.join(\" \").find_all(#\"\\S+\"#)", atom(array)),
+                            false => array.to_owned(),
                         });
                     }
-                    _ if numbers => run.push(arg.template.fixed().unwrap_or_default()),
+                    _ if numbers => list.push(arg.template.fixed().unwrap_or_default()),
                     Some((text, Kind::Text))
                         if arg.bare && value.value.starts_with('$') && !value.value.starts_with('"') =>
                     {
                         // A loop splits a value without quotes.
-                        if !run.is_empty() {
-                            parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
-                        }
                         let pattern =
                             self.word_pattern().ok_or_else(|| No::new("a loop with an IFS of the script's own"))?;
-                        parts.push(format!("{}.find_all({pattern})", atom(text)));
+                        list.extend(format!("{}.find_all({pattern})", atom(text)));
                     }
-                    _ => run.push(arg.template.string()),
+                    _ => list.push(arg.template.string()),
                 }
             }
         }
-        if !run.is_empty() || parts.is_empty() {
-            parts.push(format!("[{}]", run.join(", ")));
-        }
-        let kind = if numbers { Kind::Number } else { Kind::Text };
-        Ok((
-            if parts.len() == 1 {
-                parts.remove(0)
-            } else {
-                parts.iter().map(|part| atom(part)).collect::<Vec<_>>().join(" + ")
-            },
-            kind,
-        ))
+        Ok((list.string(), if numbers { Kind::Number } else { Kind::Text }))
     }
 
     /// Translates a pattern for file names.

@@ -1,6 +1,6 @@
 //! Builtins that change the shell itself.
 
-use super::text::{Kind, atom};
+use super::text::{Kind, List};
 use super::walk::{self, fixed};
 use super::words::mangle;
 use super::{No, Port};
@@ -15,22 +15,18 @@ impl<'a> Port<'a> {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--" => {
-                    let list = words.cloned().collect::<Vec<_>>();
                     refuse_if!(self.function.is_some() || !self.facts.shifts, "`set --`");
-                    let values: Vec<(Option<ast::Word>, ast::Word)> =
-                        list.iter().map(|raw| (None, ast::Word::new(raw))).collect();
-                    let mut parts = Vec::new();
-                    for (_, value) in &values {
-                        for arg in self.argument(&value.value)? {
+                    let mut list = List::default();
+                    for raw in words {
+                        for arg in self.argument(raw)? {
                             refuse_if!(arg.glob, "a pattern for file names");
                             match arg.template.single() {
-                                Some((list, Kind::List)) => parts.push(atom(list)),
-                                _ => parts.push(format!("[{}]", arg.template.string())),
+                                Some((array, Kind::List)) => list.extend(array.to_owned()),
+                                _ => list.push(arg.template.string()),
                             }
                         }
                     }
-                    let list = if parts.is_empty() { "[]".to_owned() } else { parts.join(" + ") };
-                    return Ok(vec![format!("words = {list};")]);
+                    return Ok(vec![format!("words = {};", list.string())]);
                 }
                 "-o" | "+o" => match words.next().map(String::as_str) {
                     Some("pipefail" | "errexit" | "nounset" | "errtrace" | "xtrace" | "functrace") if word == "-o" => {}
@@ -80,7 +76,7 @@ impl<'a> Port<'a> {
         if !self.is_known(name) {
             refuse_if!(!colon, "`${{x=...}}`, which keeps an empty variable");
             let env = format!("env(\"{name}\", {value})");
-            return Ok(vec![self.give(name, &env, item, false)]);
+            return Ok(vec![self.give(name, &env, item)]);
         }
         let shown = mangle(name);
         refuse_if!(!colon, "`${{x=...}}`, which keeps an empty variable");
@@ -117,21 +113,15 @@ impl<'a> Port<'a> {
                     {
                         self.exported.push(name.clone());
                     }
-                    lines.extend(self.assignment(assignment, item, true)?);
+                    lines.extend(self.assignment(assignment, item)?);
                 }
                 Item::Word(word) if word.value.starts_with('-') => {}
                 Item::Word(word) if walk::is_name(&word.value) => {
                     if self.is_known(&word.value) {
                         continue;
                     }
-                    let value = match self.facts.kind(self.function, &word.value) {
-                        Some(Kind::List) => "[]",
-                        Some(Kind::Map) => "#{}",
-                        Some(Kind::Number) => "0",
-                        Some(Kind::Truth) => "false",
-                        _ => "\"\"",
-                    };
-                    lines.push(self.give(&word.value, value, item, true));
+                    let kind = self.facts.kind(self.function, &word.value).unwrap_or(Kind::Text);
+                    lines.push(self.give(&word.value, kind.empty(), item));
                 }
                 _ => return Err(No::new("`declare`")),
             }
@@ -152,7 +142,7 @@ impl<'a> Port<'a> {
         for part in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
             match part {
                 Item::AssignmentWord(assignment, _) => {
-                    lines.extend(self.assignment(assignment, item, false)?);
+                    lines.extend(self.assignment(assignment, item)?);
                     if let ast::AssignmentName::VariableName(name) = &assignment.name
                         && name != "PATH"
                         && !self.exported.contains(name)
@@ -192,13 +182,9 @@ impl<'a> Port<'a> {
                 refuse_if!(self.facts.is_assigned(&text), "`unset` of a variable of the environment");
                 continue;
             }
-            let value = match self.kind_of(&text) {
-                Kind::List => "[]",
-                Kind::Map => "#{}",
-                Kind::Text => "\"\"",
-                _ => return Err(No::new("`unset` of a number")),
-            };
-            lines.push(format!("{} = {value};", mangle(&text)));
+            let kind = self.kind_of(&text);
+            refuse_if!(matches!(kind, Kind::Number | Kind::Truth), "`unset` of a number");
+            lines.push(format!("{} = {};", mangle(&text), kind.empty()));
         }
         Ok(lines)
     }

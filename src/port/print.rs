@@ -2,7 +2,7 @@
 
 use super::functions::Gives;
 use super::redirects::{In, Out};
-use super::text::{Kind, Part, Template, atom, quoted};
+use super::text::{Kind, List, Part, Template, atom, quoted};
 use super::walk::fixed;
 use super::words::Arg;
 use super::{No, Port};
@@ -76,18 +76,14 @@ impl<'a> Port<'a> {
         {
             return Ok(None);
         }
-        let mut parts: Vec<String> = Vec::new();
+        let mut list = List::default();
         for arg in &args {
-            match (arg.template.single(), parts.last_mut()) {
-                (Some((list, Kind::List)), _) => parts.push(atom(list)),
-                (_, Some(last)) if last.starts_with('[') && last.ends_with(']') => {
-                    last.pop();
-                    last.push_str(&format!(", {}]", arg.template.string()));
-                }
-                _ => parts.push(format!("[{}]", arg.template.string())),
+            match arg.template.single() {
+                Some((array, Kind::List)) => list.extend(array.to_owned()),
+                _ => list.push(arg.template.string()),
             }
         }
-        Ok(Some(Template::value(format!("({}).join(\" \")", parts.join(" + ")), Kind::Text)))
+        Ok(Some(Template::value(format!("({}).join(\" \")", list.string()), Kind::Text)))
     }
 
     pub(super) fn tame_values(&self, arg: &Arg) -> bool {
@@ -181,7 +177,7 @@ impl<'a> Port<'a> {
         {
             let (text, newline) = self.printf(more)?.ok_or_else(|| No::new("`printf -v`"))?;
             let text = if newline { format!("{} + \"\\n\"", atom(&text)) } else { text };
-            return Ok(Some(vec![self.give(name, &text, item, false)]));
+            return Ok(Some(vec![self.give(name, &text, item)]));
         }
         let Some((text, newline)) = self.printf(rest)? else { return Ok(None) };
         self.print(Template::value(text, Kind::Text), newline, simple).map(Some)

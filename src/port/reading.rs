@@ -103,16 +103,17 @@ impl<'a> Port<'a> {
     }
 
     pub(super) fn set_text(&mut self, name: &str, value: &str) -> String {
+        let known = self.is_known(name);
+        let word = self.declare_as(name);
+        let assigned = format!("{} = {value};", mangle(name));
+        if known { assigned } else { format!("{word} {assigned}") }
+    }
+
+    /// Declares a variable. Returns `const` if it never changes, else `let`.
+    pub(super) fn declare_as(&mut self, name: &str) -> &'static str {
         let scope = self.facts.scope(self.function, name);
-        let shown = mangle(name);
-        let new = !self.is_known(name);
         self.declared.insert((scope, name.to_owned()));
-        let word = match (new, scope.is_none() && self.facts.constants.contains(name)) {
-            (true, true) => "const ",
-            (true, false) => "let ",
-            _ => "",
-        };
-        format!("{word}{shown} = {value};")
+        if scope.is_none() && self.facts.constants.contains(name) { "const" } else { "let" }
     }
 
     pub(super) fn mapfile(
@@ -148,7 +149,7 @@ impl<'a> Port<'a> {
                 _ => return Err(No::new("`mapfile` of the script's input")),
             },
         };
-        Ok(vec![self.give(name, &value, item, false)])
+        Ok(vec![self.give(name, &value, item)])
     }
 
     /// Translates a file of assignments, whose values bash reads.

@@ -18,6 +18,53 @@ pub enum Kind {
     Map,
 }
 
+impl Kind {
+    /// Returns the empty value.
+    pub fn empty(self) -> &'static str {
+        match self {
+            Self::Text => "\"\"",
+            Self::Number => "0",
+            Self::Truth => "false",
+            Self::List => "[]",
+            Self::Map => "#{}",
+        }
+    }
+}
+
+/// An array that is built from elements and from other arrays.
+#[derive(Default)]
+pub struct List {
+    arrays: Vec<String>,
+    /// The elements after the last array.
+    elements: Vec<String>,
+}
+
+impl List {
+    /// Adds an element.
+    pub fn push(&mut self, element: String) {
+        self.elements.push(element);
+    }
+
+    /// Adds the elements of an array.
+    pub fn extend(&mut self, array: String) {
+        if !self.elements.is_empty() {
+            self.arrays.push(format!("[{}]", std::mem::take(&mut self.elements).join(", ")));
+        }
+        self.arrays.push(array);
+    }
+
+    /// Returns the expression.
+    pub fn string(mut self) -> String {
+        if !self.elements.is_empty() || self.arrays.is_empty() {
+            self.arrays.push(format!("[{}]", self.elements.join(", ")));
+        }
+        match self.arrays.as_slice() {
+            [one] => one.clone(),
+            many => many.iter().map(|array| atom(array)).collect::<Vec<_>>().join(" + "),
+        }
+    }
+}
+
 /// A piece of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
