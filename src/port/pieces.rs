@@ -128,7 +128,7 @@ impl<'a> Port<'a> {
                 }
                 WordPiece::ArithmeticExpression(text) => {
                     let value = arithmetic::value(self, &text.value)?.number();
-                    arg.template.push(Part::Value(value, arithmetic::KIND));
+                    arg.template.push(Part::Value(value, Kind::Number));
                 }
                 WordPiece::ParameterExpansion(expr) => {
                     let part = self.expansion(expr, quoted)?;

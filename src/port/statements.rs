@@ -386,16 +386,8 @@ impl<'a> Port<'a> {
 
     /// Translates statements of arithmetic.
     pub(super) fn calculation(&mut self, text: &str) -> Result<Vec<String>, No> {
-        let mut found: Vec<(String, Option<String>, String)> = Vec::new();
-        arithmetic::statements(self, text, &mut |name, operator, value| {
-            found.push((name.to_owned(), operator.map(str::to_owned), value));
-            Ok(())
-        })?;
-        let mut lines = Vec::new();
-        for (name, operator, value) in found {
-            lines.push(self.set_number(&name, operator.as_deref(), &value)?);
-        }
-        Ok(lines)
+        let found = arithmetic::statements(self, text)?;
+        found.into_iter().map(|(name, operator, value)| self.set_number(&name, operator, &value)).collect()
     }
 
     fn set_number(&mut self, name: &str, operator: Option<&str>, value: &str) -> Result<String, No> {

@@ -1,6 +1,6 @@
 //! Translates words of bash to templates.
 
-use super::arithmetic::{self, Names};
+use super::arithmetic;
 use super::text::{Kind, Part, Template, atom, is_one_of};
 use super::walk;
 use super::{No, Port};
@@ -67,7 +67,7 @@ impl Port<'_> {
         }
     }
 
-    /// Returns the number of an expression, see [`Names`].
+    /// Returns the number of an arithmetic expression.
     pub(super) fn calculate(&mut self, text: &str) -> Result<String, No> {
         Ok(arithmetic::value(self, text)?.number())
     }
@@ -247,8 +247,9 @@ impl Port<'_> {
     }
 }
 
-impl Names for Port<'_> {
-    fn number(&mut self, name: &str) -> Result<String, No> {
+impl Port<'_> {
+    /// Returns a variable of an arithmetic expression as a number.
+    pub(super) fn number_of(&mut self, name: &str) -> Result<String, No> {
         if !self.is_known(name) && !self.facts.is_assigned(name) && !matches!(name, "RANDOM" | "UID" | "EUID") {
             return Ok(format!("env(\"{name}\", \"0\").to_int()"));
         }
@@ -270,7 +271,8 @@ impl Names for Port<'_> {
         })
     }
 
-    fn element(&mut self, name: &str, index: &str) -> Result<String, No> {
+    /// Returns an element of an array as a number.
+    pub(super) fn element(&mut self, name: &str, index: &str) -> Result<String, No> {
         let (text, kind) = self.variable(name)?;
         match kind {
             Kind::List => Ok(format!("{text}[{index}].to_int()")),
@@ -278,7 +280,8 @@ impl Names for Port<'_> {
         }
     }
 
-    fn expansion(&mut self, raw: &str) -> Result<String, No> {
+    /// Returns an expansion such as `$1` or `${#a[@]}` as a number.
+    pub(super) fn held_number(&mut self, raw: &str) -> Result<String, No> {
         if let Some(digit) = raw.strip_prefix('$').and_then(|digit| digit.parse::<u32>().ok()) {
             let part = self.positional(digit)?;
             return Ok(Template(vec![part]).number());
