@@ -24,7 +24,9 @@ impl<'a> Port<'a> {
                 };
             }
             if asks {
-                return self.assigned_status(items);
+                let (lines, outcome) = self.assigned_outcome(items, "the status of an assignment")?;
+                self.status = Some(format!("{outcome}.code"));
+                return Ok(lines.into_iter().map(plain).collect());
             }
             return self.assignments(items, item);
         };
@@ -58,53 +60,31 @@ impl<'a> Port<'a> {
             return Err(No::new(format!("a redirection of the function `{name}`")));
         }
         let call = self.function_call(name, rest)?;
-        let gives = self.gives(name);
-        if asks {
-            refuse_if!(gives != Gives::Truth, "the status of the function `{name}`");
-            return Err(No::new(format!("the status of the function `{name}`")));
-        }
-        Ok(vec![plain(match gives {
+        refuse_if!(asks, "the status of the function `{name}`");
+        Ok(vec![plain(match self.gives(name) {
             Gives::Truth if self.facts.strict[0] => format!("if !{call} {{ exit(1); }}"),
             _ => format!("{call};"),
         })])
     }
 
-    /// Translates `x=$(cmd)` if the next statement reads its status.
-    fn assigned_status(&mut self, items: &'a [Item]) -> Result<Vec<Line>, No> {
-        let no = || No::new("the status of an assignment");
+    /// Translates `x=$(cmd)` whose status is read. Returns the lines, and the variable with the outcome.
+    pub(super) fn assigned_outcome(&mut self, items: &[Item], why: &str) -> Result<([String; 2], String), No> {
+        let no = || No::new(why);
         let [Item::AssignmentWord(assignment, _)] = items else { return Err(no()) };
-        let (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(value)) =
-            (&assignment.name, &assignment.value)
+        let (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(value), false) =
+            (&assignment.name, &assignment.value, assignment.append)
         else {
             return Err(no());
         };
-        let text =
-            value.value.trim_matches('"').strip_prefix("$(").and_then(|text| text.strip_suffix(')')).ok_or_else(no)?;
-        let program = walk::inner(text).ok_or_else(no)?;
-        let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
-        let [entry] = entries.as_slice() else { return Err(no()) };
-        if !entry.0.additional.is_empty() || assignment.append {
-            return Err(no());
-        }
+        let list = walk::captured(value.value.trim_matches('"')).ok_or_else(no)?;
+        let [entry] = list.0.as_slice() else { return Err(no()) };
+        let text = matches!(self.facts.kind(self.function, name), None | Some(Kind::Text));
+        refuse_if!(!text || !entry.0.additional.is_empty(), "{why}");
         let call = self.try_call(&entry.0.first.seq)?;
-        if call.redirects.output != Out::Through {
-            return Err(no());
-        }
-        let shown = mangle(name);
-        let read = format!("{shown}_read");
-        let mut lines = vec![plain(format!("let {read} = {}.output();", call.command()))];
-        let value = format!("{read}.out.sub(\"\\n+$\", \"\")");
-        let scope = self.facts.scope(self.function, name);
-        let new = !self.is_known(name);
-        self.declared.insert((scope, name.clone()));
-        let word = match (new, scope.is_none() && self.facts.constants.contains(name)) {
-            (true, true) => "const ",
-            (true, false) => "let ",
-            _ => "",
-        };
-        lines.push(plain(format!("{word}{shown} = {value};")));
-        self.status = Some(format!("{read}.code"));
-        Ok(lines)
+        refuse_if!(call.redirects.output != Out::Through, "{why}");
+        let outcome = format!("{}_read", mangle(name));
+        let read = format!("let {outcome} = {}.output();", call.command());
+        Ok(([read, self.set_text(name, &format!("{outcome}.out.sub(\"\\n+$\", \"\")"))], outcome))
     }
 
     fn builtin(

@@ -168,39 +168,12 @@ impl<'a> Port<'a> {
 
     /// Translates `x=$(cmd)` as a condition.
     fn assigned_condition(&mut self, simple: &ast::SimpleCommand) -> Result<String, No> {
-        let no = || No::new("an assignment as a condition");
-        let items = simple.prefix.as_ref().ok_or_else(no)?;
-        let [ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _)] = items.0.as_slice() else {
-            return Err(no());
-        };
-        let (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(value), false) =
-            (&assignment.name, &assignment.value, assignment.append)
-        else {
-            return Err(no());
-        };
-        let raw = value.value.trim_matches('"');
-        let text = raw.strip_prefix("$(").and_then(|text| text.strip_suffix(')')).ok_or_else(no)?;
-        let program = walk::inner(text).ok_or_else(no)?;
-        let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
-        let [entry] = entries.as_slice() else { return Err(no()) };
-        if !entry.0.additional.is_empty() || !matches!(self.facts.kind(self.function, name), None | Some(Kind::Text)) {
-            return Err(no());
+        let items = simple.prefix.as_ref().map_or(&[][..], |prefix| prefix.0.as_slice());
+        let (lines, outcome) = self.assigned_outcome(items, "an assignment as a condition")?;
+        for line in lines {
+            self.first(line)?;
         }
-        let call = self.try_call(&entry.0.first.seq)?;
-        if call.redirects.output != Out::Through {
-            return Err(no());
-        }
-        let target = super::words::mangle(name);
-        self.first(format!("let {target}_read = {}.output();", call.command()))?;
-        let scope = self.facts.scope(self.function, name);
-        let word = match (self.is_known(name), scope.is_none() && self.facts.constants.contains(name)) {
-            (true, _) => "",
-            (false, true) => "const ",
-            (false, false) => "let ",
-        };
-        self.declared.insert((scope, name.clone()));
-        self.first(format!("{word}{target} = {target}_read.out.sub(\"\\n+$\", \"\");"))?;
-        Ok(format!("{target}_read.ok"))
+        Ok(format!("{outcome}.ok"))
     }
 
     fn program_condition(&mut self, seq: &[ast::Command]) -> Result<String, No> {

@@ -138,7 +138,7 @@ impl<'a> Port<'a> {
         {
             return Err(No::new("its status is read"));
         }
-        refuse_if!(self.result == super::functions::Gives::Text && self.function.is_some(), "its status is read");
+        refuse_if!(self.is_read(), "its status is read");
         let shell = self.shell(text)?;
         self.helpers.insert("status_of");
         let name = self.status_name();
@@ -177,9 +177,7 @@ impl<'a> Port<'a> {
         if let Some(name) = needs.writes.iter().find(|name| self.facts.is_used_outside(name, item)) {
             return Err(No::new(format!("it sets `{name}`, which is used elsewhere")));
         }
-        if self.result == super::functions::Gives::Text && self.function.is_some() {
-            self.broken = Some(No::new("a function whose output has several parts"));
-        }
+        self.prints();
         if matches!(entry.1, ast::SeparatorOperator::Async) {
             let started = self.shell(text)?;
             self.hazard(
@@ -238,10 +236,8 @@ impl<'a> Port<'a> {
     /// Returns a piece of bash as an expression, with the functions and values that it uses.
     pub(super) fn shell(&mut self, text: &str) -> Result<String, No> {
         let mut needs = Needs::default();
-        let program = walk::inner(text).ok_or_else(|| No::new("a piece of bash that cannot be read alone"))?;
-        for list in &program.complete_commands {
-            walk::list(&mut needs, list, How::Statement);
-        }
+        let list = walk::inner(text).ok_or_else(|| No::new("a piece of bash that cannot be read alone"))?;
+        walk::list(&mut needs, &list, How::Statement);
         // A new bash knows nothing about the script itself.
         let own =
             ["$!", "$$", "BASH_SOURCE", "OPTARG", "OPTIND", "FUNCNAME", "SECONDS", "DIRSTACK", "OLDPWD", "LINENO"];

@@ -33,7 +33,7 @@ impl<'a> Port<'a> {
                 return Err(No::new("a file in a subshell"));
             }
             call.methods.push_str(&format!(".dir({dir})"));
-            let text = self.run_of(&call)?;
+            let text = self.run_of(&call);
             lines.push(plain(self.marked(text)));
         }
         Ok(lines)
@@ -153,8 +153,7 @@ impl<'a> Port<'a> {
         let text = text.trim_start_matches('<').trim();
         let text = text.strip_prefix('(').unwrap_or(text);
         let text = text.strip_suffix(')').unwrap_or(text).trim().to_owned();
-        self.notes.push((self.line, super::Level::Shell, "`<( )` has more than programs and pipes".to_owned()));
-        self.levels.insert(self.line, super::Level::Shell);
+        self.stays_in_bash("`<( )` has more than programs and pipes");
         self.shell(&text)
     }
 

@@ -263,8 +263,7 @@ impl<'a> Port<'a> {
             }]);
         }
         let shell = self.shell(&action_text)?;
-        self.notes.push((self.line, super::Level::Shell, "the text of `trap` has more than programs".to_owned()));
-        self.levels.insert(self.line, super::Level::Shell);
+        self.stays_in_bash("the text of `trap` has more than programs");
         Ok(vec![format!("defer(|| {shell}.run());")])
     }
 
@@ -303,23 +302,15 @@ impl<'a> Port<'a> {
 
     /// Returns true if the text of a trap only prints and exits.
     fn only_says(&self, action: &str) -> bool {
-        let Some(program) = walk::inner(action) else { return false };
-        program.complete_commands.iter().flat_map(|list| &list.0).all(|entry| {
-            let says = matches!(entry.0.first.seq.as_slice(), [ast::Command::Simple(simple)]
-                if matches!(walk::words(simple).first().map(String::as_str), Some("echo" | "printf" | "exit")));
-            says && entry.0.additional.is_empty()
-        })
+        let says = |simple: &ast::SimpleCommand| matches!(walk::name(simple), "echo" | "printf" | "exit");
+        walk::inner(action).is_some_and(|list| list.0.iter().all(|entry| walk::alone(&entry.0).is_some_and(says)))
     }
 
     pub(super) fn trap_parts(&mut self, action_text: &str) -> Result<Vec<String>, No> {
-        let program = walk::inner(action_text).ok_or_else(|| No::new("the text of `trap`"))?;
-        let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
+        let no = || No::new("the text of `trap`");
         let mut parts = Vec::new();
-        for entry in &entries {
-            refuse_if!(!entry.0.additional.is_empty(), "the text of `trap`");
-            let [ast::Command::Simple(inner)] = entry.0.first.seq.as_slice() else {
-                return Err(No::new("the text of `trap`"));
-            };
+        for entry in &walk::inner(action_text).ok_or_else(no)?.0 {
+            let inner = walk::alone(&entry.0).ok_or_else(no)?;
             let words = walk::words(inner);
             let name = words.first().and_then(|word| fixed(word)).unwrap_or_default();
             match name.as_str() {
@@ -333,9 +324,9 @@ impl<'a> Port<'a> {
                 }
                 name if self.is_program(name) => {
                     let call = self.try_call(&entry.0.first.seq)?;
-                    parts.push(self.run_of(&call)?);
+                    parts.push(self.run_of(&call));
                 }
-                _ => return Err(No::new("the text of `trap`")),
+                _ => return Err(no()),
             }
         }
         Ok(parts)

@@ -1,6 +1,5 @@
 //! `echo` and `printf`.
 
-use super::functions::Gives;
 use super::redirects::{In, Out};
 use super::text::{Kind, List, Part, Template, atom, quoted};
 use super::walk::fixed;
@@ -137,8 +136,8 @@ impl<'a> Port<'a> {
 
     /// Returns a statement that prints a text.
     pub(super) fn printed(&mut self, text: &Template, newline: bool, output: &Out) -> Result<String, No> {
-        if self.result == Gives::Text && self.function.is_some() && *output == Out::Through {
-            self.broken = Some(No::new("a function whose output has several parts"));
+        if *output == Out::Through {
+            self.prints();
         }
         let with_newline = |text: &Template| {
             let mut text = text.clone();

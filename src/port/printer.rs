@@ -121,8 +121,7 @@ impl<'a> Port<'a> {
     /// Translates everything. The second result is the entry of each line.
     pub(super) fn run(mut self) -> (Ported, Vec<usize>) {
         let mut lines = self.header();
-        let entries: Vec<&'a ast::CompoundListItem> =
-            self.source.program.complete_commands.iter().flat_map(|list| &list.0).collect();
+        let entries: Vec<&'a ast::CompoundListItem> = self.source.program.0.iter().collect();
         self.note_bodies(&entries);
         super::hazards::check(&mut self);
         self.options_by_hand();

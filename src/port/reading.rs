@@ -210,8 +210,7 @@ impl<'a> Port<'a> {
             self.declared.insert((None, name.clone()));
             lines.push(format!("{word}{} = sh({code}).env(\"file\", {path}){env}.read();", mangle(name)));
         }
-        self.notes.push((self.line, super::Level::Shell, "bash reads a file of settings".to_owned()));
-        self.levels.insert(self.line, super::Level::Shell);
+        self.stays_in_bash("bash reads a file of settings");
         Ok(lines)
     }
 }

@@ -25,7 +25,7 @@ pub struct Source {
     /// The empty lines in order, from 1.
     empty: Vec<usize>,
     /// The tree.
-    pub program: ast::Program,
+    pub program: ast::CompoundList,
     /// The tokens with their positions.
     tokens: Vec<Token>,
     /// Set if the first line names `sh` or `dash`.
@@ -120,7 +120,7 @@ impl Source {
             parsed = Parser::new(other.as_bytes(), &options(&other)).parse_program();
             menus = found;
         }
-        let program = parsed.map_err(|error| {
+        let program = parsed.map(super::walk::entries).map_err(|error| {
             refuse(name, &error.to_string(), "see the message of `bash -n` below").kind(Kind::Syntax)
         })?;
         let tokens =

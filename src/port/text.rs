@@ -186,7 +186,7 @@ impl Template {
 
     /// Returns one word of a command literal.
     pub fn word(&self) -> Result<String, No> {
-        if self.0.is_empty() {
+        if self.fixed().is_some_and(|text| text.is_empty()) {
             return Ok("''".to_owned());
         }
         let text: String =
@@ -204,7 +204,7 @@ impl Template {
             return Ok(format!("${{{}}}", self.string()));
         }
         let plain = |char: char| char.is_alphanumeric() || "-_./:=,@%+^".contains(char);
-        let tame = text.chars().all(plain) && !text.is_empty() || text.is_empty();
+        let tame = text.chars().all(plain);
         // A word such as `A=b` before a command would be an assignment, so it is quoted.
         let mut body = String::new();
         let quote = match () {

@@ -96,13 +96,9 @@ fn pieces(visitor: &mut dyn Visitor, parsed: &[WordPieceWithSource]) {
 }
 
 fn captured(visitor: &mut dyn Visitor, text: &str) {
-    if let Some(program) = inner(text) {
+    if let Some(list) = inner(text) {
         visitor.enter_shell();
-        program.complete_commands.iter().for_each(|inner| {
-            for entry in &inner.0 {
-                and_or(visitor, &entry.0, How::Capture);
-            }
-        });
+        list.0.iter().for_each(|entry| and_or(visitor, &entry.0, How::Capture));
         visitor.leave_shell();
     }
 }

@@ -149,8 +149,33 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// Parses the text in `$( )`.
-pub fn inner(text: &str) -> Option<ast::Program> {
-    Parser::new(text.as_bytes(), &options(text)).parse_program().ok()
+pub fn inner(text: &str) -> Option<ast::CompoundList> {
+    Parser::new(text.as_bytes(), &options(text)).parse_program().ok().map(entries)
+}
+
+/// Parses a word that is one `$( )`.
+pub fn captured(word: &str) -> Option<ast::CompoundList> {
+    inner(word.strip_prefix("$(")?.strip_suffix(')')?)
+}
+
+/// Returns all entries of a program as one list.
+pub fn entries(program: ast::Program) -> ast::CompoundList {
+    ast::CompoundList(program.complete_commands.into_iter().flat_map(|list| list.0).collect())
+}
+
+/// Returns a simple command that is neither in a pipe nor joined to another one.
+pub fn alone(chain: &ast::AndOrList) -> Option<&ast::SimpleCommand> {
+    if chain.additional.is_empty() { only(&chain.first) } else { None }
+}
+
+/// Returns the simple command of a pipe that has only one.
+pub fn only(pipe: &ast::Pipeline) -> Option<&ast::SimpleCommand> {
+    if let [ast::Command::Simple(simple)] = pipe.seq.as_slice() { Some(simple) } else { None }
+}
+
+/// Returns the name of a command, unexpanded. It is empty if there are only assignments or redirections.
+pub fn name(simple: &ast::SimpleCommand) -> &str {
+    simple.word_or_name.as_ref().map_or("", |word| &word.value)
 }
 
 /// Walks a list of commands.
@@ -293,12 +318,8 @@ fn compound(visitor: &mut dyn Visitor, command: &ast::CompoundCommand, how: How)
 
 /// Returns the names that `while read ...` sets.
 pub fn loop_names(condition: &ast::CompoundList) -> Vec<String> {
-    let Some(entry) = condition.0.first() else { return Vec::new() };
-    match entry.0.first.seq.as_slice() {
-        [ast::Command::Simple(simple)] => {
-            let words = words(simple);
-            if words.first().is_some_and(|name| name == "read") { read_names(&words) } else { Vec::new() }
-        }
+    match condition.0.first().and_then(|entry| only(&entry.0.first)) {
+        Some(simple) if name(simple) == "read" => read_names(&words(simple)),
         _ => Vec::new(),
     }
 }
@@ -392,7 +413,7 @@ fn simple(visitor: &mut dyn Visitor, simple: &ast::SimpleCommand, how: How) {
         "let" => words.iter().skip(1).for_each(|text| self::arithmetic(visitor, &fixed(text).unwrap_or_default())),
         "trap" => {
             if let Some(program) = words.get(1).and_then(|text| fixed(text)).and_then(|text| inner(&text)) {
-                program.complete_commands.iter().for_each(|inner| list(visitor, inner, How::Statement));
+                list(visitor, &program, How::Statement);
             }
         }
         _ => {}
