@@ -56,12 +56,8 @@ impl<'a> Port<'a> {
                 "the port has only the other arguments",
             );
         }
-        self.take_comments(body.loc.end.line);
-        for line in body.loc.start.line..=body.loc.end.line {
-            if !self.source.is_empty(line) {
-                self.levels.entry(line).or_insert(super::Level::Native);
-            }
-        }
+        self.take_comments(body.loc.end.line + 1);
+        self.translated(body.loc.start.line..=body.loc.end.line);
         Ok(translated)
     }
 

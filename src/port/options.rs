@@ -53,7 +53,7 @@ impl<'a> Port<'a> {
             if takes {
                 if let Some(line) = self.simple_option(list, &shown) {
                     lines.push(line);
-                    self.take_comments(end);
+                    self.take_comments(end + 1);
                     continue;
                 }
                 let value =
@@ -94,18 +94,14 @@ impl<'a> Port<'a> {
             self.differs("options are handled in the order of the command line", "the port handles them in its own");
         }
         self.options_done = true;
-        self.take_comments(clause.1.loc.end.line);
-        for line in case.loc.start.line..=case.loc.end.line {
-            if !self.source.is_empty(line) {
-                self.levels.entry(line).or_insert(super::Level::Native);
-            }
-        }
+        self.take_comments(clause.1.loc.end.line + 1);
+        self.translated(case.loc.start.line..=case.loc.end.line);
         Ok(Some(lines))
     }
 
     /// Leaves out comments within statements that were combined.
-    pub(super) fn take_comments(&mut self, end: usize) {
-        while self.source.comments.get(self.comment).is_some_and(|comment| comment.line <= end) {
+    pub(super) fn take_comments(&mut self, until: usize) {
+        while self.source.comments.get(self.comment).is_some_and(|comment| comment.line < until) {
             self.comment += 1;
         }
     }

@@ -340,27 +340,16 @@ impl<'a> Port<'a> {
     fn function_statement(&mut self, function: &'a ast::FunctionDefinition) -> Result<Vec<Line>, No> {
         let end = function.body.0.location().map_or(0, |span| span.end.line);
         let name = function.fname.value.clone();
-        let saved = (
-            self.function,
-            self.result,
-            std::mem::take(&mut self.aliases),
-            std::mem::take(&mut self.loops),
-            self.levels_of(function),
-            std::mem::take(&mut self.leaves),
-            self.notes.len(),
-            self.comment,
-            self.printed,
-        );
+        let levels = self.levels_of(function);
+        let (leaves, notes) = (std::mem::take(&mut self.leaves), self.notes.len());
+        let (comment, printed) = (self.comment, self.printed);
         self.broken = None;
-        self.aliases.clone_from(&saved.2);
         let made = self.definition(function, end);
-        let made = match (made, self.broken.take()) {
-            (Ok(_), Some(no)) | (Err(no), _) => Err(no),
-            (Ok(lines), None) => Ok(lines),
-        };
-        let (own, result, aliases, loops, levels, leaves, notes, comment, printed) = saved;
         self.leaves = leaves;
-        (self.function, self.result, self.aliases, self.loops) = (own, result, aliases, loops);
+        let made = match self.broken.take() {
+            Some(no) if made.is_ok() => Err(no),
+            _ => made,
+        };
         made.map_err(|no| {
             // The function stays in bash, and each call includes it.
             (self.comment, self.printed) = (comment, printed);
