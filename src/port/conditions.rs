@@ -36,6 +36,14 @@ pub fn negated(text: &str) -> String {
     }
 }
 
+/// Compares two numbers.
+pub fn compared(left: String, sign: &str, right: String) -> String {
+    let group = |text: String| {
+        if super::text::is_atom(&text) || text.parse::<i64>().is_ok() { text } else { format!("({text})") }
+    };
+    format!("{} {sign} {}", group(left), group(right))
+}
+
 /// Joins two conditions, with parentheses if needed.
 pub fn joined(left: &str, operator: &str, right: &str) -> String {
     let other = if operator == "&&" { "||" } else { "&&" };
@@ -63,12 +71,13 @@ impl<'a> Port<'a> {
         for next in &chain.additional {
             // Lines before the condition would always run, even if `&&` or `||` skips this part.
             self.has_before = false;
-            let made = match next {
-                ast::AndOr::And(pipe) => self.pipe_condition(pipe).map(|right| joined(&text, "&&", &right)),
-                ast::AndOr::Or(pipe) => self.pipe_condition(pipe).map(|right| joined(&text, "||", &right)),
+            let (operator, pipe) = match next {
+                ast::AndOr::And(pipe) => ("&&", pipe),
+                ast::AndOr::Or(pipe) => ("||", pipe),
             };
+            let right = self.pipe_condition(pipe);
             self.has_before = had;
-            text = made?;
+            text = joined(&text, operator, &right?);
         }
         Ok(text)
     }
@@ -85,13 +94,11 @@ impl<'a> Port<'a> {
             [ast::Command::ExtendedTest(test, None)] => self.extended(&test.expr)?,
             [ast::Command::Compound(compound, None)] => match compound {
                 ast::CompoundCommand::Arithmetic(clause) => arithmetic::value(self, &clause.expr.value)?.truth(),
-                ast::CompoundCommand::BraceGroup(group) if group.list.0.len() == 1 => {
-                    let text = self.condition_of(&group.list.0[0].0)?;
-                    format!("({text})")
-                }
-                ast::CompoundCommand::Subshell(group) if group.list.0.len() == 1 => {
-                    let text = self.condition_of(&group.list.0[0].0)?;
-                    format!("({text})")
+                ast::CompoundCommand::BraceGroup(ast::BraceGroupCommand { list, .. })
+                | ast::CompoundCommand::Subshell(ast::SubshellCommand { list, .. })
+                    if list.0.len() == 1 =>
+                {
+                    format!("({})", self.condition_of(&list.0[0].0)?)
                 }
                 _ => return Err(No::new("a block of commands as a condition")),
             },
@@ -151,14 +158,9 @@ impl<'a> Port<'a> {
             }
             "" if words.len() == 1 => {
                 // `if $flag`.
-                let flag = first
-                    .trim_matches('"')
-                    .trim_start_matches('$')
-                    .trim_start_matches('{')
-                    .trim_end_matches('}')
-                    .to_owned();
-                if walk::is_name(&flag) && self.is_known(&flag) && self.kind_of(&flag) == Kind::Truth {
-                    return Ok(self.variable(&flag)?.0);
+                let flag = first.trim_matches('"').trim_matches(['$', '{', '}']);
+                if walk::is_name(flag) && self.is_known(flag) && self.kind_of(flag) == Kind::Truth {
+                    return Ok(self.variable(flag)?.0);
                 }
                 self.program_condition(seq)
             }
@@ -190,8 +192,7 @@ impl<'a> Port<'a> {
             Out::Append(_) | Out::Error => return Err(No::new("a redirection of a condition")),
             Out::Through | Out::Null => {}
         }
-        let quiet = call.is_silent();
-        Ok(match (quiet, call.only_reads()) {
+        Ok(match (call.is_silent(), call.only_reads()) {
             (true, true) => format!("{}.ok()", call.command()),
             (true, false) => format!("{}.try_run().ok", call.command()),
             (false, _) => {
@@ -204,13 +205,10 @@ impl<'a> Port<'a> {
     /// Translates the words between `[` and `]`.
     fn test(&mut self, words: &[String]) -> Result<String, No> {
         let texts: Vec<&str> = words.iter().map(String::as_str).collect();
-        if let Some(at) = texts.iter().position(|word| *word == "-o") {
-            let (left, right) = (self.test(&words[..at])?, self.test(&words[at + 1..])?);
-            return Ok(joined(&left, "||", &right));
-        }
-        if let Some(at) = texts.iter().position(|word| *word == "-a").filter(|at| *at > 0) {
-            let (left, right) = (self.test(&words[..at])?, self.test(&words[at + 1..])?);
-            return Ok(joined(&left, "&&", &right));
+        let or = texts.iter().position(|word| *word == "-o").map(|at| (at, "||"));
+        let and = || texts.iter().position(|word| *word == "-a").filter(|at| *at > 0).map(|at| (at, "&&"));
+        if let Some((at, operator)) = or.or_else(and) {
+            return Ok(joined(&self.test(&words[..at])?, operator, &self.test(&words[at + 1..])?));
         }
         match texts.as_slice() {
             [] => Ok("false".to_owned()),
@@ -249,18 +247,12 @@ impl<'a> Port<'a> {
         match operator {
             "-z" | "-n" => {
                 let template = self.operand(raw)?;
-                let text = match template.single() {
-                    Some((list, Kind::List)) => {
-                        return Ok(if operator == "-z" {
-                            format!("{list}.is_empty()")
-                        } else {
-                            format!("!{list}.is_empty()")
-                        });
-                    }
-                    _ => atom(&template.string()),
-                };
+                let empty = operator == "-z";
+                if let Some((list, Kind::List)) = template.single() {
+                    return Ok(format!("{}{list}.is_empty()", if empty { "" } else { "!" }));
+                }
                 // `env(X, "")` needs no parentheses, and `( ... ?? "")` already has them.
-                Ok(format!("{text} {} \"\"", if operator == "-z" { "==" } else { "!=" }))
+                Ok(format!("{} {} \"\"", atom(&template.string()), if empty { "==" } else { "!=" }))
             }
             "-e" | "-a" | "-f" | "-d" | "-s" | "-r" | "-w" | "-x" | "-L" | "-h" | "-p" | "-S" | "-b" | "-c" | "-O"
             | "-G" | "-u" | "-g" | "-k" => {
@@ -281,8 +273,7 @@ impl<'a> Port<'a> {
                     }
                 })
             }
-            "-t" => Ok(format!("cmd(`test -t {raw}`).interactive().ok()"))
-                .and_then(|_: String| Err(No::new("a test for a terminal"))),
+            "-t" => Err(No::new("a test for a terminal")),
             "-v" => Err(No::new("`-v`, the test whether a variable is set")),
             _ => Err(No::new(format!("the test `{operator}`"))),
         }
@@ -299,11 +290,7 @@ impl<'a> Port<'a> {
             _ => "",
         };
         if !number.is_empty() {
-            let (left, right) = (self.operand(left)?.number(), self.operand(right)?.number());
-            let group = |text: String| {
-                if super::text::is_atom(&text) || text.parse::<i64>().is_ok() { text } else { format!("({text})") }
-            };
-            return Ok(format!("{} {number} {}", group(left), group(right)));
+            return Ok(compared(self.operand(left)?.number(), number, self.operand(right)?.number()));
         }
         match operator {
             "=" | "==" | "!=" => {
@@ -343,11 +330,8 @@ impl<'a> Port<'a> {
         if number(left) && (number(right) || fixed_number(right)) || number(right) && fixed_number(left) {
             return Ok(format!("{} {sign} {}", atom(&left.number()), right.number()));
         }
-        Ok(format!("{} {sign} {}", atom(&left.string()), self.right_side(right)))
-    }
-
-    fn right_side(&self, template: &Template) -> String {
-        let text = template.string();
-        if template.fixed().is_some() { text } else { atom(&text) }
+        let text = right.string();
+        let text = if right.fixed().is_some() { text } else { atom(&text) };
+        Ok(format!("{} {sign} {text}", atom(&left.string())))
     }
 }
