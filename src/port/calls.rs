@@ -190,6 +190,7 @@ impl<'a> Port<'a> {
                 }
             }
             (None, In::Text(text)) => format!(".stdin({text})"),
+            (None, In::Output(_)) => return Err(No::new("a redirection of another file descriptor")),
             (None, In::Null) => String::new(),
             (None, In::Through) if reads_input(&call.words) => ".stdin(file::read(\"/dev/stdin\"))".to_owned(),
             (None, In::Through) => String::new(),

@@ -2,7 +2,7 @@
 
 use super::printer::{Line, plain};
 use super::redirects::{In, Out};
-use super::text::{Kind, Part, Template, atom};
+use super::text::{Kind, Part, Template};
 use super::walk;
 use super::{No, Port};
 use brush_parser::ast;
@@ -70,7 +70,7 @@ impl<'a> Port<'a> {
                     }
                 }
                 Some("cat") if words.len() == 1 => match inner.input {
-                    super::redirects::In::Text(text) => texts.push(Part::Value(text, Kind::Text)),
+                    In::Text(text) => texts.push(Part::Value(text, Kind::Text)),
                     _ => return Err(No::new("a block of commands with a redirection")),
                 },
                 Some("cat") if words.len() == 2 && inner.none() => {
@@ -160,23 +160,8 @@ impl<'a> Port<'a> {
     /// Returns the lines that are redirected or piped into a loop.
     pub(super) fn loop_input(&mut self, redirects: Option<&'a ast::RedirectList>) -> Result<Option<String>, No> {
         let Some(list) = redirects else { return Ok(None) };
-        if let [
-            ast::IoRedirect::File(
-                None,
-                ast::IoFileRedirectKind::Read,
-                ast::IoFileRedirectTarget::ProcessSubstitution(_, shell),
-            ),
-        ] = list.0.as_slice()
-        {
-            return self.substituted(shell).map(|command| Some(format!("{command}.lines()")));
-        }
         let found = self.redirects(list.0.iter())?;
         refuse_if!(found.output != Out::Through || found.both || found.silent, "a loop with a redirected output");
-        Ok(match found.input {
-            In::Through => None,
-            In::Null => Some("[]".to_owned()),
-            In::File(path) => Some(format!("file::lines({path})")),
-            In::Text(text) => Some(format!("{}.lines()", atom(&text))),
-        })
+        Ok(found.input.lines())
     }
 }

@@ -32,6 +32,21 @@ pub enum In {
     File(String),
     /// A text, by its expression.
     Text(String),
+    /// The output of a command, by its expression.
+    Output(String),
+}
+
+impl In {
+    /// Returns the lines as an expression, unless they are those of the script's own input.
+    pub fn lines(&self) -> Option<String> {
+        match self {
+            Self::Through => None,
+            Self::Null => Some("[]".to_owned()),
+            Self::File(path) => Some(format!("file::lines({path})")),
+            Self::Text(text) => Some(format!("{}.lines()", atom(text))),
+            Self::Output(command) => Some(format!("{command}.lines()")),
+        }
+    }
 }
 
 /// The redirections of a command.
@@ -157,6 +172,9 @@ impl Port<'_> {
             (None | Some(0), Redirect::Read, Target::Filename(word)) => {
                 let path = self.path(&word.value)?;
                 found.input = if path == "\"/dev/null\"" { In::Null } else { In::File(path) };
+            }
+            (None, Redirect::Read, Target::ProcessSubstitution(_, shell)) => {
+                found.input = In::Output(self.substituted(shell)?);
             }
             (None | Some(1), Redirect::Write | Redirect::Clobber, Target::Filename(word)) => {
                 found.output = self.out(&word.value, false)?
