@@ -58,29 +58,18 @@ impl<'a> Port<'a> {
             .strip_prefix("${")
             .and_then(|text| text.strip_suffix('}'))
             .ok_or_else(|| No::new("`:`"))?;
-        let (name, default, colon) = match inner.split_once(":=") {
-            Some((name, default)) => (name, default, true),
-            None => match inner.split_once('=') {
-                Some((name, default)) => (name, default, false),
-                None => {
-                    self.word(raw)?;
-                    return Ok(Vec::new());
-                }
-            },
-        };
-        if !walk::is_name(name) {
+        let Some((name, default)) = inner.split_once('=').filter(|(name, _)| walk::is_name(name.trim_end_matches(':')))
+        else {
             self.word(raw)?;
             return Ok(Vec::new());
-        }
+        };
         let value = self.word(&format!("\"{}\"", default.trim_matches('"')))?.string();
+        let name = name.strip_suffix(':').ok_or_else(|| No::new("`${x=...}`, which keeps an empty variable"))?;
         if !self.is_known(name) {
-            refuse_if!(!colon, "`${{x=...}}`, which keeps an empty variable");
-            let env = format!("env(\"{name}\", {value})");
-            return Ok(vec![self.give(name, &env, item)]);
+            return Ok(vec![self.give(name, &format!("env(\"{name}\", {value})"), item)]);
         }
-        let shown = mangle(name);
-        refuse_if!(!colon, "`${{x=...}}`, which keeps an empty variable");
         refuse_if!(self.kind_of(name) != Kind::Text, "a default of a number");
+        let shown = mangle(name);
         Ok(vec![format!("if {shown} == \"\" {{ {shown} = {value}; }}")])
     }
 
@@ -98,20 +87,14 @@ impl<'a> Port<'a> {
             match part {
                 Item::AssignmentWord(assignment, _) => {
                     if let ast::AssignmentName::VariableName(name) = &assignment.name {
-                        if (letters.contains('r')
-                            || simple.word_or_name.as_ref().is_some_and(|word| word.value == "readonly"))
-                            && changes(name)
-                        {
-                            return Err(No::new(format!("`{name}` is read-only, and is set again")));
-                        }
+                        let constant = letters.contains('r') || walk::name(simple) == "readonly";
+                        refuse_if!(constant && changes(name), "`{name}` is read-only, and is set again");
                         if letters.contains('i') && self.facts.kind(self.function, name) != Some(Kind::Number) {
                             return Err(No::new(format!("`declare -i {name}`, which calculates each value")));
                         }
-                    }
-                    if letters.contains('x')
-                        && let ast::AssignmentName::VariableName(name) = &assignment.name
-                    {
-                        self.exported.push(name.clone());
+                        if letters.contains('x') {
+                            self.exported.push(name.clone());
+                        }
                     }
                     lines.extend(self.assignment(assignment, item)?);
                 }
@@ -167,14 +150,8 @@ impl<'a> Port<'a> {
             let text = raw.trim_matches(['"', '\'']).to_owned();
             if let Some((name, key)) = text.split_once('[') {
                 let (shown, kind) = self.variable(name)?;
-                let key = key.trim_end_matches(']');
-                match kind {
-                    Kind::Map => {
-                        let key = self.word(key)?.string();
-                        lines.push(format!("{shown}.remove({key});"));
-                    }
-                    _ => return Err(No::new("`unset` of an element leaves a hole in the array")),
-                }
+                refuse_if!(kind != Kind::Map, "`unset` of an element leaves a hole in the array");
+                lines.push(format!("{shown}.remove({});", self.word(key.trim_end_matches(']'))?.string()));
                 continue;
             }
             refuse_if!(!walk::is_name(&text), "`unset`");
@@ -198,10 +175,9 @@ impl<'a> Port<'a> {
             return Err(No::new("the directory of the script itself"));
         }
         let template = self.word(raw)?;
-        let first = !self.directory;
         let place = self.placed(&template);
-        self.directory = true;
-        Ok(vec![if first { format!("let dir = {place};") } else { format!("dir = {place};") }])
+        let word = if std::mem::replace(&mut self.directory, true) { "" } else { "let " };
+        Ok(vec![format!("{word}dir = {place};")])
     }
 
     pub(super) fn trap(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
