@@ -197,16 +197,9 @@ impl<'a> Port<'a> {
     /// Translates `x=...` if only bash can compute its value.
     fn shell_assignment(&mut self, entry: &'a ast::CompoundListItem) -> Result<Option<String>, No> {
         use ast::CommandPrefixOrSuffixItem as Item;
-        if !entry.0.additional.is_empty() {
-            return Ok(None);
-        }
-        let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return Ok(None) };
-        let items: Vec<&Item> = simple
-            .prefix
-            .iter()
-            .flat_map(|items| &items.0)
-            .chain(simple.suffix.iter().flat_map(|items| &items.0))
-            .collect();
+        let Some(simple) = walk::alone(&entry.0) else { return Ok(None) };
+        let prefix = simple.prefix.iter().flat_map(|items| &items.0);
+        let items: Vec<&Item> = prefix.chain(simple.suffix.iter().flat_map(|items| &items.0)).collect();
         let word = simple.word_or_name.as_ref().map(|word| word.value.as_str());
         let ([Item::AssignmentWord(assignment, _)], None | Some("local")) = (items.as_slice(), word) else {
             return Ok(None);
@@ -217,9 +210,7 @@ impl<'a> Port<'a> {
             return Ok(None);
         };
         if matches!(name.as_str(), "IFS" | "PATH" | "PS4" | "OPTIND" | "SECONDS")
-            || value.value.contains("$?")
-            || value.value.contains("$$")
-            || value.value.contains("$!")
+            || ["$?", "$$", "$!"].iter().any(|own| value.value.contains(own))
         {
             return Ok(None);
         }
@@ -290,10 +281,8 @@ impl<'a> Port<'a> {
         let mut prelude = self.ifs.as_ref().map(|raw| format!("IFS={raw}\n")).unwrap_or_default();
         for name in functions.iter().rev() {
             use ast::SourceLocation;
-            let function = self.bodies[name];
-            let span = function.location().ok_or_else(|| No::new("a function"))?;
-            let start = span.start.index;
-            prelude.push_str(&self.source.slice(start, span.end.index));
+            let span = self.bodies[name].location().ok_or_else(|| No::new("a function"))?;
+            prelude.push_str(&self.source.slice(span.start.index, span.end.index));
             prelude.push('\n');
         }
         let mut flags = String::new();
@@ -304,19 +293,20 @@ impl<'a> Port<'a> {
             flags.push('u');
         }
         let pipes = !self.facts.strict[2] && (text.contains('|') || prelude.contains('|'));
-        let mut head = match (flags.is_empty(), pipes) {
+        let options = match (flags.is_empty(), pipes) {
             (true, false) => String::new(),
             (false, false) => format!("set +{flags}; "),
             (true, true) => "set +o pipefail; ".to_owned(),
             (false, true) => format!("set +{flags} +o pipefail; "),
         };
+        let mut body = String::new();
         if self.facts.nullglob && text.contains('*') {
-            head.push_str("shopt -s nullglob; ");
+            body.push_str("shopt -s nullglob; ");
         }
         if text.contains("@(") || text.contains("+(") || text.contains("!(") {
-            head.push_str("shopt -s extglob; ");
+            body.push_str("shopt -s extglob; ");
         }
-        let body = format!("{head}{prelude}{text}");
+        body = format!("{body}{prelude}{text}");
         let mut methods = String::new();
         let mut array = None;
         for name in &needs.reads {
@@ -347,22 +337,13 @@ impl<'a> Port<'a> {
             methods.push_str(".dir(dir)");
         }
         if needs.positional || needs.name || array.is_some() {
-            let list = match self.current() {
-                _ if array.is_some() => array.as_ref().map(|(_, value)| value.clone()).unwrap_or_default(),
-                Some(function) if !function.variadic => {
-                    let names: Vec<String> = function
-                        .params
-                        .iter()
-                        .map(|name| self.aliases.get(name).map_or(name.clone(), |(name, _)| name.clone()))
-                        .collect();
-                    format!("[{}]", names.join(", "))
+            let list = match (&array, self.current()) {
+                (Some((_, value)), _) => value.clone(),
+                (None, Some(function)) if !function.variadic => {
+                    let shown = |name: &String| self.aliases.get(name).map_or(name.clone(), |(name, _)| name.clone());
+                    format!("[{}]", function.params.iter().map(shown).collect::<Vec<_>>().join(", "))
                 }
                 _ => self.arguments().to_owned(),
-            };
-            let script = if head.starts_with("set +") {
-                body.replacen(&head, &head.replace("set +e; ", ""), 1)
-            } else {
-                body.clone()
             };
             let strict = match self.facts.strict {
                 [true, true, true] => "-eu -o pipefail ",
@@ -371,14 +352,13 @@ impl<'a> Port<'a> {
                 [false, true, _] => "-u ",
                 _ => "",
             };
-            let script = script.strip_prefix(&head).unwrap_or(&script).to_owned();
             let script = match &array {
-                Some((name, _)) => format!("{name}=(\"$@\")\n{script}"),
-                None => script,
+                Some((name, _)) => format!("{name}=(\"$@\")\n{body}"),
+                None => body,
             };
             return Ok(format!("cmd(`bash {strict}-c ${{{}}} {} ${{{list}}}`){methods}", raw(&script), self.name));
         }
-        Ok(format!("sh({}){methods}", raw(&body)))
+        Ok(format!("sh({}){methods}", raw(&format!("{options}{body}"))))
     }
 }
 

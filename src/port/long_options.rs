@@ -2,7 +2,8 @@
 //! done`.
 
 use super::options::{OWN, TAKEN, assigned};
-use super::printer::{Line, indented, plain};
+use super::printer::{Line, plain};
+use super::statements::either;
 use super::text::{Kind, is_one_of, quoted};
 use super::walk::{self, id};
 use super::words::mangle;
@@ -100,19 +101,16 @@ impl<'a> Port<'a> {
                 continue;
             }
             if patterns == ["*"] {
-                match entries.as_slice() {
-                    [] => continue,
-                    [one] if one.0.to_string().trim() == "break" || ends => continue,
-                    [one] => match collected(one, subject) {
-                        Some(name) if self.is_known(&name) => {
-                            lines.push(plain(format!("{} += args;", mangle(&name))));
-                            continue;
-                        }
-                        _ => return Ok(None),
-                    },
-                    _ if ends => continue,
-                    _ => return Ok(None),
+                if let [one] = entries.as_slice()
+                    && one.0.to_string().trim() != "break"
+                    && !ends
+                    && let Some(name) = collected(one, subject).filter(|name| self.is_known(name))
+                {
+                    lines.push(plain(format!("{} += args;", mangle(&name))));
+                } else if !breaks && !ends {
+                    return Ok(None);
                 }
+                continue;
             }
             let Some(names) = names(&patterns) else { return Ok(None) };
             if names.long == ["help"] || names.long.is_empty() && names.short == ["h"] {
@@ -163,17 +161,8 @@ impl<'a> Port<'a> {
                     let end = walk::arm_end(case, at);
                     let test = calls.iter().map(|call| format!("flag({})", quoted(call))).collect::<Vec<_>>();
                     let block = self.block_entries(&entries, end);
-                    let test = test.join(" || ");
-                    match block.as_slice() {
-                        [] => {}
-                        [one] if one.text.len() < 70 && !one.text.contains("//") => {
-                            lines.push(plain(format!("if {test} {{ {} }}", one.text)))
-                        }
-                        _ => {
-                            lines.push(plain(format!("if {test} {{")));
-                            lines.extend(indented(block));
-                            lines.push(plain("}"));
-                        }
+                    if !block.is_empty() {
+                        lines.extend(either(&test.join(" || "), block, Vec::new()));
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! `getopts` as `flag` and `opt`.
 
 use super::printer::{Line, indented, plain};
+use super::statements::either;
 use super::text::{Kind, is_one_of, quoted};
 use super::walk::{self, fixed};
 use super::words::mangle;
@@ -72,17 +73,7 @@ impl<'a> Port<'a> {
                 lines.push(plain("}"));
                 self.aliases.remove("OPTARG");
             } else {
-                let body = self.block(list, end);
-                match body.as_slice() {
-                    [one] if one.text.len() < 80 && !one.text.contains("//") => {
-                        lines.push(plain(format!("if flag({}) {{ {} }}", quoted(&shown), one.text)))
-                    }
-                    _ => {
-                        lines.push(plain(format!("if flag({}) {{", quoted(&shown))));
-                        lines.extend(indented(body));
-                        lines.push(plain("}"));
-                    }
-                }
+                lines.extend(either(&format!("flag({})", quoted(&shown)), self.block(list, end), Vec::new()));
             }
         }
         let changes =
@@ -129,13 +120,8 @@ impl<'a> Port<'a> {
 
 /// Returns the variable that an entry sets.
 pub(super) fn assigned(entry: &ast::CompoundListItem) -> Option<String> {
-    let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return None };
-    let item = simple.prefix.as_ref()?.0.first()?;
-    match item {
-        ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _) => match &assignment.name {
-            ast::AssignmentName::VariableName(name) => Some(name.clone()),
-            ast::AssignmentName::ArrayElementName(..) => None,
-        },
-        _ => None,
-    }
+    let item = walk::only(&entry.0.first)?.prefix.as_ref()?.0.first()?;
+    let ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _) = item else { return None };
+    let ast::AssignmentName::VariableName(name) = &assignment.name else { return None };
+    Some(name.clone())
 }

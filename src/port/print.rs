@@ -226,10 +226,7 @@ impl<'a> Port<'a> {
             values.push(match code.chars().last() {
                 Some('s') => arg.template.string(),
                 Some('d' | 'i' | 'x' | 'X' | 'o') => arg.template.number(),
-                Some('f') => match arg.template.single() {
-                    Some((expr, Kind::Number)) => format!("{}.to_float()", atom(expr)),
-                    _ => format!("{}.to_float()", atom(&arg.template.string())),
-                },
+                Some('f') => format!("{}.to_float()", atom(&arg.template.shown())),
                 _ => return Ok(None),
             });
         }

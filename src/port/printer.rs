@@ -30,38 +30,8 @@ pub fn indented(lines: Vec<Line>) -> Vec<Line> {
     lines.into_iter().map(shift).collect()
 }
 
-/// Helper functions that a port defines at its end if it uses them.
-const HELPERS: &[(&str, &str)] = &[
-    (
-        "writes",
-        "// Writes a command's output to a file. Returns false if it fails, and does not change the file then.\nfn writes(command, path) {\n    try { command.to_file(path); } catch { return false; }\n    true\n}",
-    ),
-    ("untranslated", "// Stops at a line that you must translate by hand.\nfn untranslated(what) { die(what); }"),
-    (
-        "finish",
-        "// Waits for a command in the background, and prints its output.\nfn finish(job) {\n    try {\n        let out = job.wait().out;\n        if out != \"\" { print(out.sub(\"\\n$\", \"\")); }\n    } catch (error) { warn(error.message); }\n}",
-    ),
-    (
-        "parts_of",
-        "// Splits a line like `read -a`: a separator at the end does not begin another part.\nfn parts_of(line, separator) {\n    let parts = line.split(separator);\n    if parts[-1] == \"\" { parts.pop(); }\n    parts\n}",
-    ),
-    (
-        "rest_of",
-        "// Joins the fields from an index on, like the last name of `read`: drops a separator after a single field.\nfn rest_of(fields, from, separator) {\n    let rest = fields.extract(from);\n    if rest.len() == 2 && rest[1] == \"\" { rest.pop(); }\n    rest.join(separator)\n}",
-    ),
-    (
-        "succeeds",
-        "// Runs a command and shows its output. Returns false if it fails.\nfn succeeds(command) {\n    try { command.run(); } catch { return false; }\n    true\n}",
-    ),
-    (
-        "coloured",
-        "// Prints text with colours, which `print` would show as escapes.\nfn coloured(text) { cmd(`cat`).stdin(text + \"\\n\").run(); }",
-    ),
-    (
-        "status_of",
-        "// Runs a command, shows its output, and returns its status, or 127 if it cannot be started.\nfn status_of(command) {\n    try { command.run(); } catch (error) { return if error.code < 0 { 127 } else { error.code }; }\n    0\n}",
-    ),
-];
+/// Helper functions, separated by empty lines. A port defines those that it uses at its end.
+const HELPERS: &str = include_str!("helpers.rhai");
 
 impl<'a> Port<'a> {
     pub(super) fn new(
@@ -147,8 +117,8 @@ impl<'a> Port<'a> {
             lines.push(plain(""));
         }
         lines.extend(body);
-        for (name, text) in HELPERS {
-            if self.helpers.contains(name) {
+        for text in HELPERS.split("\n\n") {
+            if self.helpers.iter().any(|name| text.contains(&format!("\nfn {name}("))) {
                 lines.push(plain(""));
                 lines.extend(text.lines().map(plain));
             }

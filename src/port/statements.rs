@@ -408,7 +408,7 @@ impl<'a> Port<'a> {
 }
 
 /// Formats a condition with its branches, on one line if they are short.
-fn either(condition: &str, yes: Vec<Line>, no: Vec<Line>) -> Vec<Line> {
+pub(super) fn either(condition: &str, yes: Vec<Line>, no: Vec<Line>) -> Vec<Line> {
     let short = |lines: &[Line]| matches!(lines, [one] if !one.text.contains("//") && !one.text.starts_with("let ") && !one.text.contains('\n'));
     if no.is_empty() && short(&yes) && condition.len() + yes[0].text.len() < 100 {
         return vec![plain(format!("if {condition} {{ {} }}", yes[0].text))];

@@ -155,10 +155,8 @@ impl Template {
     fn sum(&self) -> String {
         let begins_with_text = matches!(self.0.first(), Some(Part::Text(_) | Part::Value(_, Kind::Text)));
         let pieces = self.0.iter().map(|part| match part {
-            Part::Text(text) => quoted(text),
             Part::Value(expr, Kind::Text) => atom(expr),
-            Part::Value(expr, Kind::List) => format!("{}.join(\" \")", atom(expr)),
-            Part::Value(expr, _) => format!("{}.to_string()", atom(expr)),
+            part => Self(vec![part.clone()]).string(),
         });
         let sum = pieces.collect::<Vec<_>>().join(" + ");
         if begins_with_text { sum } else { format!("\"\" + {sum}") }

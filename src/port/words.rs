@@ -45,8 +45,7 @@ pub fn mangle(name: &str) -> String {
 impl Port<'_> {
     /// Translates a word that bash does not split: an assignment, the subject of `case`.
     pub(super) fn word(&mut self, raw: &str) -> Result<Template, No> {
-        let arg = self.take(raw, false)?;
-        Ok(arg.template)
+        Ok(self.take(raw, false)?.template)
     }
 
     /// Returns the pattern for words that bash splits: words, or lines if IFS has no space.
@@ -94,11 +93,13 @@ impl Port<'_> {
             let name = self.aliases.get(&name).map_or(name, |(name, _)| name.clone());
             return Ok(Part::Value(name, Kind::Text));
         }
-        let list = self.arguments();
-        Ok(match self.facts.strict[1] {
-            true => Part::Value(format!("{list}[{at}]"), Kind::Text),
-            false => Part::Value(format!("({list}.get({at}) ?? \"\")"), Kind::Text),
-        })
+        Ok(self.element_of(self.arguments(), &at.to_string()))
+    }
+
+    /// Returns an element of an array or a map. If there is none, it is empty, or an error with `set -u`.
+    fn element_of(&self, list: &str, key: &str) -> Part {
+        let text = if self.facts.strict[1] { format!("{list}[{key}]") } else { format!("({list}.get({key}) ?? \"\")") };
+        Part::Value(text, Kind::Text)
     }
 
     /// Returns the function that is being translated.
@@ -159,14 +160,7 @@ impl Port<'_> {
                     if self.current().is_some_and(|function| !function.variadic) {
                         return Err(No::new("all arguments of the function"));
                     }
-                    let list = self.arguments();
-                    if *concatenate {
-                        self.plain_ifs("`$*`")?;
-                    }
-                    Ok(match concatenate {
-                        true => Part::Value(format!("{list}.join(\" \")"), Kind::Text),
-                        false => Part::Value(list.to_owned(), Kind::List),
-                    })
+                    self.all_of(self.arguments().to_owned(), *concatenate, "`$*`")
                 }
                 SpecialParameter::PositionalParameterCount => {
                     Ok(Part::Value(format!("{}.len()", self.arguments()), Kind::Number))
@@ -213,17 +207,11 @@ impl Port<'_> {
                 match kind {
                     Kind::Map => {
                         let key = self.word(index)?.string();
-                        Ok(match self.facts.strict[1] {
-                            true => Part::Value(format!("{text}[{key}]"), Kind::Text),
-                            false => Part::Value(format!("({text}.get({key}) ?? \"\")"), Kind::Text),
-                        })
+                        Ok(self.element_of(&text, &key))
                     }
                     Kind::List => {
                         let index = self.calculate(index)?;
-                        Ok(match self.facts.strict[1] {
-                            true => Part::Value(format!("{text}[{index}]"), Kind::Text),
-                            false => Part::Value(format!("({text}.get({index}) ?? \"\")"), Kind::Text),
-                        })
+                        Ok(self.element_of(&text, &index))
                     }
                     _ => Err(No::new(format!("`{name}` is used as an array and as text"))),
                 }
@@ -235,15 +223,18 @@ impl Port<'_> {
                     Kind::Map => format!("{text}.values()"),
                     _ => return Err(No::new(format!("`{name}` is used as an array and as text"))),
                 };
-                if *concatenate {
-                    self.plain_ifs("a joined array")?;
-                }
-                Ok(match concatenate {
-                    true => Part::Value(format!("{}.join(\" \")", atom(&list)), Kind::Text),
-                    false => Part::Value(list, Kind::List),
-                })
+                self.all_of(list, *concatenate, "a joined array")
             }
         }
+    }
+
+    /// Returns all elements of an array, as one text if they are joined.
+    fn all_of(&self, list: String, joined: bool, what: &str) -> Result<Part, No> {
+        if !joined {
+            return Ok(Part::Value(list, Kind::List));
+        }
+        self.plain_ifs(what)?;
+        Ok(Part::Value(format!("{}.join(\" \")", atom(&list)), Kind::Text))
     }
 }
 
