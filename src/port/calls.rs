@@ -93,14 +93,13 @@ impl Call {
             | "ssh-keyscan" | "cmp" | "nginx" | "pkill" | "setfacl" | "iptables" | "ip6tables" => {
                 !has('v') && (words[0] != "cmp" || has('s')) && (words[0] != "gzip" || !has('c'))
             }
-            "grep" | "egrep" | "fgrep" | "zgrep" => has('q') || words.contains(&"--quiet"),
             "systemctl" => {
                 !words.iter().any(|word| {
                     matches!(*word, "status" | "list-units" | "show" | "cat" | "is-active" | "is-enabled" | "is-failed")
                 }) || words.contains(&"--quiet")
                     || has('q')
             }
-            "git" | "diff" => has('q') || words.contains(&"--quiet"),
+            "git" | "diff" | "grep" | "egrep" | "fgrep" | "zgrep" => has('q') || words.contains(&"--quiet"),
             _ => false,
         }
     }
@@ -134,9 +133,7 @@ impl<'a> Port<'a> {
             let redirects = self.redirects_of(simple)?;
             if at == 0 && last > 0 && redirects.none() && name == "echo" {
                 let (mut line, newline) = self.echo(&words[1..])?;
-                if newline {
-                    line.push(Part::Text("\n".to_owned()));
-                }
+                line.end_line(newline);
                 text = Some(line.string());
                 continue;
             }

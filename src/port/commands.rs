@@ -195,29 +195,22 @@ impl<'a> Port<'a> {
                 }
                 Ok(Some(lines))
             }
-            "sleep" => match rest {
-                [time] => {
-                    if !self.redirects_of(simple)?.none() {
-                        return Ok(None);
+            "sleep" => {
+                let ([time], true) = (rest, self.redirects_of(simple)?.none()) else { return Ok(None) };
+                let time = self.word(time)?;
+                one(match time.fixed() {
+                    Some(text)
+                        if is_number(&text)
+                            || text.parse::<f64>().is_ok() && text.contains('.') && !text.starts_with('.') =>
+                    {
+                        format!("sleep({text});")
                     }
-                    let time = self.word(time)?;
-                    one(match time.fixed() {
-                        Some(text)
-                            if is_number(&text)
-                                || text.parse::<f64>().is_ok() && text.contains('.') && !text.starts_with('.') =>
-                        {
-                            format!("sleep({text});")
-                        }
-                        Some(text) if text.ends_with(['s', 'm', 'h']) => format!("sleep({});", quoted(&text)),
-                        Some(_) => return Ok(None),
-                        None if matches!(time.single(), Some((_, Kind::Number))) => {
-                            format!("sleep({});", time.number())
-                        }
-                        None => format!("sleep({}.to_float());", atom(&time.string())),
-                    })
-                }
-                _ => Ok(None),
-            },
+                    Some(text) if text.ends_with(['s', 'm', 'h']) => format!("sleep({});", quoted(&text)),
+                    Some(_) => return Ok(None),
+                    None if matches!(time.single(), Some((_, Kind::Number))) => format!("sleep({});", time.number()),
+                    None => format!("sleep({}.to_float());", atom(&time.string())),
+                })
+            }
             "source" | "." => self.source_file(rest).map(Some),
             "[" | "test" => Err(No::new("a test whose result is not used")),
             "eval" => Err(No::new("`eval`: code that is built from text")),
@@ -228,7 +221,6 @@ impl<'a> Port<'a> {
                         self.helpers.insert("finish");
                         Ok(Some(vec!["for job in jobs { finish(job); }".to_owned(), "jobs = [];".to_owned()]))
                     }
-                    [raw] if raw.trim_matches('"') == "$!" => one("jobs[-1].wait();".to_owned()),
                     [raw] => {
                         let job = self.job(raw).ok_or_else(|| No::new("`wait` for a process id"))?;
                         one(format!("{job}.wait();"))
@@ -236,13 +228,10 @@ impl<'a> Port<'a> {
                     _ => Err(No::new("`wait` for several processes")),
                 }
             }
-            "kill" if self.function.is_none() && rest.len() == 1 && rest[0].trim_matches('"') == "$!" => {
-                self.uses_jobs = true;
-                one("jobs[-1].stop();".to_owned())
-            }
-            "kill" if rest.len() == 1 && self.job(&rest[0]).is_some() => {
-                Ok(self.job(&rest[0]).map(|job| vec![format!("{job}.stop();")]))
-            }
+            "kill" => Ok(match rest {
+                [raw] => self.job(raw).map(|job| vec![format!("{job}.stop();")]),
+                _ => None,
+            }),
             "exec"
                 if rest.is_empty()
                     && self
@@ -251,12 +240,9 @@ impl<'a> Port<'a> {
             {
                 Err(No::new("`exec >file` redirects all further output: call `moyai run NAME >file 2>&1`"))
             }
-            "exec" | "getopts" | "wait" | "kill" | "jobs" | "alias" | "umask" | "ulimit" | "pushd" | "popd"
-            | "disown" | "command" | "type" | "hash" | "builtin" | "coproc" | "select" | "time" | "fg" | "bg"
-            | "enable" | "complete" | "bind" | "unalias" => {
-                if name == "kill" {
-                    return Ok(None);
-                }
+            "exec" | "getopts" | "wait" | "jobs" | "alias" | "umask" | "ulimit" | "pushd" | "popd" | "disown"
+            | "command" | "type" | "hash" | "builtin" | "coproc" | "select" | "time" | "fg" | "bg" | "enable"
+            | "complete" | "bind" | "unalias" => {
                 if name == "command"
                     && let Some(first) = rest.first()
                     && !first.starts_with('-')

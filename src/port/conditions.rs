@@ -135,12 +135,9 @@ impl<'a> Port<'a> {
                 let program = self.word(program)?.string();
                 Ok(format!("which({program}) != ()"))
             }
-            "wait" if self.function.is_none() && words.len() == 2 && words[1].trim_matches('"') == "$!" => {
-                self.uses_jobs = true;
-                Ok("jobs[-1].ok()".to_owned())
-            }
-            "wait" if words.len() == 2 && self.job(&words[1]).is_some() => {
-                Ok(self.job(&words[1]).map(|job| format!("{job}.ok()")).unwrap_or_default())
+            "wait" if words.len() == 2 => {
+                let job = self.job(&words[1]).ok_or_else(|| No::new("`wait` as a condition"))?;
+                Ok(format!("{job}.ok()"))
             }
             "read" | "getopts" | "wait" | "cd" | "eval" | "shift" | "exit" | "return" | "source" | "." | "exec" => {
                 Err(No::new(format!("`{name}` as a condition")))

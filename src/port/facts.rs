@@ -72,7 +72,7 @@ pub struct Facts {
     pub nullglob: bool,
     /// Set if `cd` is used outside of `( )`.
     pub changes_directory: bool,
-    /// Set if more than one command reads standard input.
+    /// How many commands read standard input.
     pub reads_input: usize,
     /// How the script uses IFS.
     pub ifs: Ifs,
@@ -84,8 +84,6 @@ pub struct Facts {
     pub(super) exported: HashSet<String>,
     /// How often each variable is assigned.
     pub writes: HashMap<String, usize>,
-    /// The names of all assigned variables.
-    pub assigned: HashSet<String>,
     /// Variables that contain several words.
     pub(super) lists_of_words: HashSet<(Option<usize>, String)>,
     /// The fixed values that are assigned to a variable.
@@ -172,7 +170,7 @@ impl Facts {
 
     /// Returns true if the script assigns a variable.
     pub fn is_assigned(&self, name: &str) -> bool {
-        self.assigned.contains(name)
+        self.writes.contains_key(name)
     }
 
     /// Returns the variables that the script reads and never sets.
@@ -256,7 +254,6 @@ impl Facts {
 
 impl Visitor for Facts {
     fn write(&mut self, name: &str, given: Given) {
-        self.assigned.insert(name.to_owned());
         *self.writes.entry(name.to_owned()).or_default() += 1;
         if name == "IFS" && self.shells == 0 {
             let once = self.ifs == Ifs::Default && self.function.is_none() && self.path.len() == 1;
@@ -295,9 +292,6 @@ impl Visitor for Facts {
 
     fn leave_loop(&mut self, names: &[String]) {
         self.owned.truncate(self.owned.len() - names.len());
-        for name in names {
-            self.assigned.insert(name.clone());
-        }
     }
 
     fn enter(&mut self, block: usize, item: usize) {

@@ -40,18 +40,16 @@ fn gather(port: &Port<'_>, list: &ast::CompoundList, out: &mut Vec<(usize, ast::
     for entry in &list.0 {
         let line = port.source.extent(&entry.0).map_or(1, |extent| extent.line);
         out.push((line, entry.0.clone()));
-        let rest = entry.0.additional.iter().map(|next| match next {
-            ast::AndOr::And(pipe) | ast::AndOr::Or(pipe) => pipe,
-        });
-        for command in std::iter::once(&entry.0.first).chain(rest).flat_map(|pipe| &pipe.seq) {
+        for command in walk::pipes(&entry.0).flat_map(|pipe| &pipe.seq) {
             let compound = match command {
                 ast::Command::Compound(compound, _) => compound,
                 ast::Command::Function(function) => &function.body.0,
                 _ => continue,
             };
             match compound {
-                C::BraceGroup(group) => gather(port, &group.list, out),
-                C::Subshell(group) => gather(port, &group.list, out),
+                C::BraceGroup(ast::BraceGroupCommand { list, .. }) | C::Subshell(ast::SubshellCommand { list, .. }) => {
+                    gather(port, list, out)
+                }
                 C::ForClause(clause) => {
                     for word in clause.values.iter().flatten() {
                         let inner = walk::captured(&word.value).into_iter().flat_map(|list| list.0);
@@ -83,10 +81,7 @@ fn gather(port: &Port<'_>, list: &ast::CompoundList, out: &mut Vec<(usize, ast::
 
 /// Finds the hazards of the pipes of a list, and of those in its `$( )`.
 fn pipes(line: usize, chain: &ast::AndOrList, strict: [bool; 3], found: &mut Vec<(usize, Found)>) {
-    let rest = chain.additional.iter().map(|next| match next {
-        ast::AndOr::And(pipe) | ast::AndOr::Or(pipe) => pipe,
-    });
-    for pipe in std::iter::once(&chain.first).chain(rest) {
+    for pipe in walk::pipes(chain) {
         let mut stages: Vec<Vec<String>> = Vec::new();
         for command in &pipe.seq {
             let ast::Command::Simple(simple) = command else {
@@ -99,7 +94,7 @@ fn pipes(line: usize, chain: &ast::AndOrList, strict: [bool; 3], found: &mut Vec
         found.extend(of_pipe(&stages, strict).into_iter().map(|hazard| (line, hazard)));
     }
     // Programs within words.
-    for command in std::iter::once(&chain.first).flat_map(|pipe| &pipe.seq) {
+    for command in &chain.first.seq {
         let ast::Command::Simple(simple) = command else { continue };
         for text in captured(&simple.to_string()) {
             for entry in walk::inner(&text).iter().flat_map(|list| &list.0) {

@@ -141,9 +141,7 @@ impl<'a> Port<'a> {
         }
         let with_newline = |text: &Template| {
             let mut text = text.clone();
-            if newline {
-                text.push(Part::Text("\n".to_owned()));
-            }
+            text.end_line(newline);
             text.string()
         };
         // `print` shows an escape as text.

@@ -86,7 +86,7 @@ impl Port<'_> {
                 }
                 IoRedirect::HereString(None | Some(0), word) => {
                     let mut text = self.word(&word.value)?;
-                    text.push(Part::Text("\n".to_owned()));
+                    text.end_line(true);
                     found.input = In::Text(text.string());
                 }
                 IoRedirect::HereDocument(None | Some(0), document) => {

@@ -3,7 +3,7 @@
 use super::text::is_one_of;
 use crate::run::{Error, Kind};
 use brush_parser::ast::{self, SourceLocation};
-use brush_parser::{Parser, ParserImpl, ParserOptions, Token};
+use brush_parser::{Parser, ParserOptions, Token};
 
 /// A comment of the original.
 #[derive(Clone, Debug)]
@@ -38,14 +38,7 @@ pub struct Source {
 
 /// Returns the options of bash 5 for a script, with `extglob` if the script sets it.
 pub fn options(text: &str) -> ParserOptions {
-    ParserOptions {
-        enable_extended_globbing: text.contains("extglob"),
-        posix_mode: false,
-        sh_mode: false,
-        tilde_expansion_at_word_start: true,
-        tilde_expansion_after_colon: false,
-        parser_impl: ParserImpl::default(),
-    }
+    ParserOptions { enable_extended_globbing: text.contains("extglob"), ..ParserOptions::default() }
 }
 
 /// Maximum nesting of brackets and blocks: the parser and the translation recurse for each level.

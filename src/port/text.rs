@@ -98,6 +98,13 @@ impl Template {
         }
     }
 
+    /// Adds a newline, if there is one.
+    pub fn end_line(&mut self, newline: bool) {
+        if newline {
+            self.push(Part::Text("\n".to_owned()));
+        }
+    }
+
     /// Returns the text if it contains no value.
     pub fn fixed(&self) -> Option<String> {
         match self.0.as_slice() {
@@ -284,7 +291,6 @@ pub fn atom(expr: &str) -> String {
 pub fn is_atom(expr: &str) -> bool {
     let mut depth = 0usize;
     let mut chars = expr.chars().peekable();
-    let mut first = true;
     while let Some(char) = chars.next() {
         match char {
             '#' if chars.peek() == Some(&'"') => {
@@ -307,13 +313,11 @@ pub fn is_atom(expr: &str) -> bool {
             }
             '(' | '[' | '{' => depth += 1,
             ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            ' ' | '\n' | '<' | '>' | '*' | '/' | '%' | '&' | '|' | '?' if depth == 0 => return false,
-            '-' | '+' | '!' if depth == 0 => return false,
+            char if depth == 0 && " \n<>*/%&|?-+!".contains(char) => return false,
             _ => {}
         }
-        first = false;
     }
-    !first
+    !expr.is_empty()
 }
 
 /// Returns true if a word is one of these, which are separated by spaces.

@@ -21,15 +21,15 @@ pub fn given(raw: &str) -> Given {
     let Ok(parsed) = word::parse(bare, &options("")) else { return Given::Text };
     match parsed.as_slice() {
         [one] => match &one.piece {
-            WordPiece::ArithmeticExpression(_) => Given::Number(String::new()),
-            WordPiece::ParameterExpansion(P::ParameterLength { .. }) => Given::Number(String::new()),
-            WordPiece::ParameterExpansion(P::Parameter { parameter: Parameter::Named(name), indirect: false })
-                if name == "OPTARG" =>
-            {
-                Given::Read
+            WordPiece::ArithmeticExpression(_) | WordPiece::ParameterExpansion(P::ParameterLength { .. }) => {
+                Given::Number(String::new())
             }
             WordPiece::ParameterExpansion(P::Parameter { parameter: Parameter::Named(name), indirect: false }) => {
-                Given::Same(name.clone())
+                if name == "OPTARG" {
+                    Given::Read
+                } else {
+                    Given::Same(name.clone())
+                }
             }
             WordPiece::ParameterExpansion(P::Parameter {
                 parameter:

@@ -128,11 +128,7 @@ pub fn read_names(words: &[String]) -> Vec<String> {
         if let Some(letters) = word.strip_prefix('-') {
             if letters.ends_with('a') {
                 names.extend(rest.next().cloned());
-            } else if letters.ends_with(['p', 'd', 't', 'n', 'N', 'u', 'i', 's', 'O', 'c', 'C'])
-                && letters.len() == 1
-                && !letters.ends_with('s')
-                || letters.len() > 1 && letters.ends_with(['p', 'd', 't', 'n', 'N', 'u', 'i'])
-            {
+            } else if letters.ends_with(['p', 'd', 't', 'n', 'N', 'u', 'i']) {
                 rest.next();
             }
         } else if is_name(word) {
@@ -166,6 +162,14 @@ pub fn entries(program: ast::Program) -> ast::CompoundList {
 /// Returns a simple command that is neither in a pipe nor joined to another one.
 pub fn alone(chain: &ast::AndOrList) -> Option<&ast::SimpleCommand> {
     if chain.additional.is_empty() { only(&chain.first) } else { None }
+}
+
+/// Returns all pipes of a list.
+pub fn pipes(chain: &ast::AndOrList) -> impl Iterator<Item = &ast::Pipeline> {
+    let rest = chain.additional.iter().map(|next| match next {
+        ast::AndOr::And(pipe) | ast::AndOr::Or(pipe) => pipe,
+    });
+    std::iter::once(&chain.first).chain(rest)
 }
 
 /// Returns the simple command of a pipe that has only one.
@@ -352,19 +356,23 @@ fn simple(visitor: &mut dyn Visitor, simple: &ast::SimpleCommand, how: How) {
     if let Some(word) = &simple.word_or_name {
         visit_word(visitor, &word.value);
     }
-    let map = declares && words.iter().any(|word| word.starts_with('-') && word.contains('A'));
-    let array = declares && words.iter().any(|word| word.starts_with('-') && word.contains('a'));
+    let has = |letter| declares && words.iter().any(|word| word.starts_with('-') && word.contains(letter));
+    let empty = match (has('A'), has('a')) {
+        (true, _) => Given::Map,
+        (false, true) => Given::List,
+        (false, false) => Given::Word(String::new()),
+    };
     for item in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
         match item {
             Item::IoRedirect(redirect) => self::redirect(visitor, redirect),
             Item::AssignmentWord(assignment, _) if declares => {
-                if let AssignmentName::VariableName(name) = &assignment.name
-                    && matches!(words[0].as_str(), "local" | "declare" | "typeset")
-                {
-                    visitor.local(name);
-                }
-                if map && let AssignmentName::VariableName(name) = &assignment.name {
-                    visitor.write(name, Given::Map);
+                if let AssignmentName::VariableName(name) = &assignment.name {
+                    if matches!(words[0].as_str(), "local" | "declare" | "typeset") {
+                        visitor.local(name);
+                    }
+                    if empty == Given::Map {
+                        visitor.write(name, Given::Map);
+                    }
                 }
                 assign(visitor, assignment, true);
             }
@@ -374,16 +382,7 @@ fn simple(visitor: &mut dyn Visitor, simple: &ast::SimpleCommand, how: How) {
                     continue;
                 }
                 visitor.local(&word.value);
-                visitor.write(
-                    &word.value,
-                    if map {
-                        Given::Map
-                    } else if array {
-                        Given::List
-                    } else {
-                        Given::Word(String::new())
-                    },
-                );
+                visitor.write(&word.value, empty.clone());
             }
             Item::AssignmentWord(_, word) | Item::Word(word) => visit_word(visitor, &word.value),
             Item::ProcessSubstitution(_, shell) => list(visitor, &shell.list, How::Pipe),
@@ -395,15 +394,9 @@ fn simple(visitor: &mut dyn Visitor, simple: &ast::SimpleCommand, how: How) {
             visitor.write(name, if list { Given::List } else { Given::Read });
         }),
         "mapfile" | "readarray" => read_names(&words).iter().for_each(|name| visitor.write(name, Given::List)),
-        "getopts" => {
-            if let Some(name) = words.get(2) {
-                visitor.write(name, Given::Read);
-            }
-        }
+        "getopts" => words.get(2).into_iter().for_each(|name| visitor.write(name, Given::Read)),
         "printf" if words.get(1).is_some_and(|word| word == "-v") => {
-            if let Some(name) = words.get(2).filter(|name| is_name(name)) {
-                visitor.write(name, Given::Text);
-            }
+            words.get(2).filter(|name| is_name(name)).into_iter().for_each(|name| visitor.write(name, Given::Text));
         }
         "unset" => words
             .iter()
