@@ -216,9 +216,9 @@ struct Port<'a> {
     bodies: HashMap<String, &'a brush_parser::ast::FunctionDefinition>,
     /// Set if the marks `// stops on failure` must be explained.
     lenient: bool,
-    /// Functions whose options are read.
+    /// Set if the options of the script are read.
     options_done: bool,
-    /// Set in the body of a function whose result is a boolean.
+    /// What the current function returns.
     result: functions::Gives,
     /// Functions that stay in bash.
     shell_functions: HashSet<String>,
