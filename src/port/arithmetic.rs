@@ -1,8 +1,8 @@
 //! Translates bash arithmetic to Rhai.
 
-use super::No;
-use super::text::{Kind, atom};
+use super::text::atom;
 use super::walk::is_name;
+use super::{No, Port};
 use brush_parser::arithmetic;
 use brush_parser::ast::{
     ArithmeticExpr as A, ArithmeticTarget as Target, BinaryOperator as B, UnaryAssignmentOperator, UnaryOperator as U,
@@ -35,18 +35,12 @@ impl Value {
     }
 }
 
-/// Resolves names during the translation.
-pub trait Names {
-    /// Returns a variable as a number.
-    fn number(&mut self, name: &str) -> Result<String, No>;
-    /// Returns an element of an array as a number.
-    fn element(&mut self, name: &str, index: &str) -> Result<String, No>;
-    /// Returns an expansion such as `$1` or `${#a[@]}` as a number.
-    fn expansion(&mut self, raw: &str) -> Result<String, No>;
+/// Replaces expansions by names, so that the expression can be parsed. The second result is the expansions.
+fn plain(text: &str) -> Result<(String, Vec<String>), No> {
+    replaced(text).ok_or_else(|| No::new(format!("the arithmetic `{}` is built from text", text.trim())))
 }
 
-/// Replaces expansions by names, so that the expression can be parsed.
-pub fn plain(text: &str) -> Option<(String, Vec<String>)> {
+fn replaced(text: &str) -> Option<(String, Vec<String>)> {
     let mut out = String::new();
     let mut held = Vec::new();
     let chars: Vec<char> = text.chars().collect();
@@ -103,7 +97,7 @@ fn closing(chars: &[char], open: usize) -> Option<usize> {
 
 /// Returns the names that an expression reads, and those that it sets.
 pub fn names(text: &str) -> Option<(Vec<String>, Vec<String>)> {
-    let (plain, _) = plain(text)?;
+    let (plain, _) = plain(text).ok()?;
     let parsed = arithmetic::parse(&plain).ok()?;
     let (mut reads, mut writes) = (Vec::new(), Vec::new());
     collect(&parsed, &mut reads, &mut writes);
@@ -160,56 +154,51 @@ fn name_of(target: &Target) -> &str {
 ///
 /// # Errors
 /// If it assigns, or uses what Rhai does not have.
-pub fn value(names: &mut dyn Names, text: &str) -> Result<Value, No> {
-    let (plain, held) =
-        plain(text).ok_or_else(|| No::new(format!("the arithmetic `{}` is built from text", text.trim())))?;
-    let leading = plain
-        .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '#')
-        .any(|word| word.len() > 1 && word.starts_with('0') && word.chars().all(|c| c.is_ascii_digit()));
-    if leading {
-        return Err(No::new("a number with a leading zero is octal"));
-    }
-    let parsed = arithmetic::parse(&plain).map_err(|_| No::new(format!("the arithmetic `{}`", text.trim())))?;
-    render(names, &parsed, &held)
+pub fn value(port: &mut Port<'_>, text: &str) -> Result<Value, No> {
+    let (plain, held) = plain(text)?;
+    let octal = |word: &str| word.len() > 1 && word.starts_with('0') && word.chars().all(|c| c.is_ascii_digit());
+    let mut words = plain.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '#');
+    refuse_if!(words.any(octal), "a number with a leading zero is octal");
+    render(port, &parsed(&plain, text)?, &held)
 }
 
-/// Called for each assignment with the name, the operator of `+=`, and the value.
-pub type Assign<'a> = dyn FnMut(&str, Option<&str>, String) -> Result<(), No> + 'a;
+fn parsed(plain: &str, text: &str) -> Result<A, No> {
+    arithmetic::parse(plain).map_err(|_| No::new(format!("the arithmetic `{}`", text.trim())))
+}
+
+/// An assignment of arithmetic: the name, the operator of `+=`, and the value.
+pub type Assignment = (String, Option<&'static str>, String);
 
 /// Translates a statement of arithmetic: `((i++))`, `((n += 2))`, `i = 0, j = 1`.
 ///
 /// # Errors
 /// If an assignment is inside an expression.
-pub fn statements(names: &mut dyn Names, text: &str, assign: &mut Assign<'_>) -> Result<(), No> {
-    let (plain, held) =
-        plain(text).ok_or_else(|| No::new(format!("the arithmetic `{}` is built from text", text.trim())))?;
-    let parsed = arithmetic::parse(&plain).map_err(|_| No::new(format!("the arithmetic `{}`", text.trim())))?;
-    statement(names, &parsed, &held, assign)
+pub fn statements(port: &mut Port<'_>, text: &str) -> Result<Vec<Assignment>, No> {
+    let (plain, held) = plain(text)?;
+    statement(port, &parsed(&plain, text)?, &held)
 }
 
-fn statement(names: &mut dyn Names, expr: &A, held: &[String], assign: &mut Assign<'_>) -> Result<(), No> {
+fn statement(port: &mut Port<'_>, expr: &A, held: &[String]) -> Result<Vec<Assignment>, No> {
+    use UnaryAssignmentOperator::{PostfixIncrement, PrefixIncrement};
     let refuse = || No::new("arithmetic whose result is a status");
     let (target, operator, text) = match expr {
         A::BinaryOp(B::Comma, left, right) => {
-            statement(names, left, held, assign)?;
-            return statement(names, right, held, assign);
+            let first = statement(port, left, held)?;
+            return Ok([first, statement(port, right, held)?].concat());
         }
         A::UnaryAssignment(operator, target) => {
-            let plus = matches!(
-                operator,
-                UnaryAssignmentOperator::PrefixIncrement | UnaryAssignmentOperator::PostfixIncrement
-            );
+            let plus = matches!(operator, PrefixIncrement | PostfixIncrement);
             (target, Some(if plus { "+" } else { "-" }), "1".to_owned())
         }
         A::BinaryAssignment(operator, target, value) => {
             let operator = symbol(*operator).ok_or_else(refuse)?;
-            (target, Some(operator), render(names, value, held)?.number())
+            (target, Some(operator), render(port, value, held)?.number())
         }
-        A::Assignment(target, value) => (target, None, render(names, value, held)?.number()),
+        A::Assignment(target, value) => (target, None, render(port, value, held)?.number()),
         _ => return Err(refuse()),
     };
     match target {
-        Target::Variable(name) if !name.starts_with("hole__") => assign(name, operator, text),
+        Target::Variable(name) if !name.starts_with("hole__") => Ok(vec![(name.clone(), operator, text)]),
         _ => Err(No::new("arithmetic on an element of an array")),
     }
 }
@@ -258,29 +247,29 @@ fn side(text: &str) -> String {
     if strength(text) == 9 { text.to_owned() } else { format!("({text})") }
 }
 
-fn render(names: &mut dyn Names, expr: &A, held: &[String]) -> Result<Value, No> {
+fn render(port: &mut Port<'_>, expr: &A, held: &[String]) -> Result<Value, No> {
     Ok(match expr {
         A::Literal(number) => Value::Number(number.to_string()),
         A::Reference(Target::Variable(name)) => {
             match name.strip_prefix("hole__").and_then(|number| number.parse::<usize>().ok()) {
-                Some(number) => Value::Number(names.expansion(&held[number])?),
-                None => Value::Number(names.number(name)?),
+                Some(number) => Value::Number(port.held_number(&held[number])?),
+                None => Value::Number(port.number_of(name)?),
             }
         }
         A::Reference(Target::ArrayElement(name, index)) => {
-            let index = render(names, index, held)?.number();
-            Value::Number(names.element(name, &index)?)
+            let index = render(port, index, held)?.number();
+            Value::Number(port.element(name, &index)?)
         }
-        A::UnaryOp(U::UnaryPlus, inner) => Value::Number(render(names, inner, held)?.number()),
-        A::UnaryOp(U::UnaryMinus, inner) => Value::Number(format!("-{}", side(&render(names, inner, held)?.number()))),
-        A::UnaryOp(U::LogicalNot, inner) => match render(names, inner, held)? {
+        A::UnaryOp(U::UnaryPlus, inner) => Value::Number(render(port, inner, held)?.number()),
+        A::UnaryOp(U::UnaryMinus, inner) => Value::Number(format!("-{}", side(&render(port, inner, held)?.number()))),
+        A::UnaryOp(U::LogicalNot, inner) => match render(port, inner, held)? {
             Value::Truth(text) => Value::Truth(format!("!{}", atom(&text))),
             Value::Number(text) => Value::Truth(format!("{} == 0", side(&text))),
         },
         A::UnaryOp(U::BitwiseNot, _) => return Err(No::new("the operator `~`")),
         A::BinaryOp(operator, left, right) => {
             let text = symbol(*operator).ok_or_else(|| No::new("the operator `,` in an expression"))?;
-            let (left, right) = (render(names, left, held)?, render(names, right, held)?);
+            let (left, right) = (render(port, left, held)?, render(port, right, held)?);
             let shifts = matches!(operator, B::ShiftLeft | B::ShiftRight);
             if shifts && !matches!(&right, Value::Number(text) if text.parse::<u8>().is_ok_and(|by| by < 64)) {
                 return Err(No::new("a shift by more than 63"));
@@ -313,7 +302,7 @@ fn render(names: &mut dyn Names, expr: &A, held: &[String]) -> Result<Value, No>
         }
         A::Conditional(test, left, right) => {
             let (test, left, right) =
-                (render(names, test, held)?, render(names, left, held)?, render(names, right, held)?);
+                (render(port, test, held)?, render(port, left, held)?, render(port, right, held)?);
             Value::Number(format!("if {} {{ {} }} else {{ {} }}", test.truth(), left.number(), right.number()))
         }
         A::Assignment(..) | A::BinaryAssignment(..) | A::UnaryAssignment(..) => {
@@ -321,6 +310,3 @@ fn render(names: &mut dyn Names, expr: &A, held: &[String]) -> Result<Value, No>
         }
     })
 }
-
-/// The kind of each arithmetic result.
-pub const KIND: Kind = Kind::Number;

@@ -1,7 +1,7 @@
 //! Assignments.
 
 use super::printer::{Line, plain};
-use super::text::{Kind, atom, is_number, quoted};
+use super::text::{Kind, List, is_number, quoted};
 use super::walk;
 use super::words::mangle;
 use super::{No, Port};
@@ -18,7 +18,7 @@ impl<'a> Port<'a> {
         let mut lines = Vec::new();
         for part in items {
             match part {
-                Item::AssignmentWord(assignment, _) => lines.extend(self.assignment(assignment, item, false)?),
+                Item::AssignmentWord(assignment, _) => lines.extend(self.assignment(assignment, item)?),
                 Item::IoRedirect(_) => return Err(No::new("a redirection without a command")),
                 _ => return Err(No::new("an assignment")),
             }
@@ -26,13 +26,8 @@ impl<'a> Port<'a> {
         Ok(lines.into_iter().map(plain).collect())
     }
 
-    /// Translates one assignment. With `local` it declares a variable of the function.
-    pub(super) fn assignment(
-        &mut self,
-        assignment: &ast::Assignment,
-        item: usize,
-        local: bool,
-    ) -> Result<Vec<String>, No> {
+    /// Translates one assignment.
+    pub(super) fn assignment(&mut self, assignment: &ast::Assignment, item: usize) -> Result<Vec<String>, No> {
         match (&assignment.name, &assignment.value) {
             (AssignmentName::VariableName(name), AssignmentValue::Scalar(value)) => {
                 if assignment.append {
@@ -41,7 +36,7 @@ impl<'a> Port<'a> {
                 if let Some(line) = self.temporary(name, &value.value, item)? {
                     return Ok(vec![line]);
                 }
-                self.set_scalar(name, &value.value, item, local)
+                self.set_scalar(name, &value.value, item)
             }
             (AssignmentName::VariableName(name), AssignmentValue::Array(elements)) => {
                 let list = self.array(name, elements)?;
@@ -56,7 +51,7 @@ impl<'a> Port<'a> {
                     }
                     return Ok(vec![format!("{shown} += {list};")]);
                 }
-                Ok(vec![self.give(name, &list, item, local)])
+                Ok(vec![self.give(name, &list, item)])
             }
             (AssignmentName::ArrayElementName(name, index), AssignmentValue::Scalar(value)) => {
                 let (shown, kind) = self.variable(name)?;
@@ -82,8 +77,7 @@ impl<'a> Port<'a> {
     }
 
     fn array(&mut self, name: &str, elements: &[(Option<ast::Word>, ast::Word)]) -> Result<String, No> {
-        let map = self.facts.kind(self.function, name) == Some(Kind::Map);
-        if map {
+        if self.facts.kind(self.function, name) == Some(Kind::Map) {
             let mut pairs = Vec::new();
             for (key, value) in elements {
                 let key = key.as_ref().ok_or_else(|| No::new("an element without a key"))?;
@@ -94,8 +88,7 @@ impl<'a> Port<'a> {
             }
             return Ok(if pairs.is_empty() { "#{}".to_owned() } else { format!("#{{ {} }}", pairs.join(", ")) });
         }
-        let mut parts: Vec<String> = Vec::new();
-        let mut run: Vec<String> = Vec::new();
+        let mut list = List::default();
         for (key, value) in elements {
             if key.is_some() || value.value.starts_with('[') && value.value.contains("]=") {
                 return Err(No::new("an array with indices"));
@@ -106,37 +99,22 @@ impl<'a> Port<'a> {
                         self.hazard("a pattern that matches no file remains in the array", "the port has only files");
                     }
                     let text = arg.template.fixed().ok_or_else(|| No::new("a pattern with a variable"))?;
-                    if self.directory {
-                        return Err(No::new("a pattern in another directory"));
-                    }
-                    if !run.is_empty() {
-                        parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
-                    }
-                    parts.push(format!("glob({})", quoted(&text)));
+                    refuse_if!(self.directory, "a pattern in another directory");
+                    list.extend(format!("glob({})", quoted(&text)));
                     continue;
                 }
                 match arg.template.single() {
-                    Some((list, Kind::List)) => {
-                        if !run.is_empty() {
-                            parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
-                        }
-                        parts.push(atom(list));
-                    }
-                    _ => run.push(arg.template.string()),
+                    Some((array, Kind::List)) => list.extend(array.to_owned()),
+                    _ => list.push(arg.template.string()),
                 }
             }
         }
-        if !run.is_empty() || parts.is_empty() {
-            parts.push(format!("[{}]", run.join(", ")));
-        }
-        Ok(parts.join(" + "))
+        Ok(list.string())
     }
 
     fn append(&mut self, name: &str, raw: &str) -> Result<Vec<String>, No> {
         let value = self.word(raw)?;
-        if !self.is_known(name) {
-            return Err(No::new(format!("`{name}+=` of the environment")));
-        }
+        refuse_if!(!self.is_known(name), "`{name}+=` of the environment");
         let shown = mangle(name);
         match self.kind_of(name) {
             Kind::Text => Ok(vec![format!("{shown} += {};", value.string())]),
@@ -144,19 +122,19 @@ impl<'a> Port<'a> {
         }
     }
 
-    fn set_scalar(&mut self, name: &str, raw: &str, item: usize, local: bool) -> Result<Vec<String>, No> {
+    fn set_scalar(&mut self, name: &str, raw: &str, item: usize) -> Result<Vec<String>, No> {
         if name == "IFS" && !raw.contains(['`', '(']) {
             // Every place that depends on it refuses, or passes it to bash.
             self.ifs = fixed_ifs(raw);
             return Ok(Vec::new());
         }
         if raw.trim_matches('"') == "$IFS" {
-            return Ok(vec![self.give(name, "\" \\t\\n\"", item, local)]);
+            return Ok(vec![self.give(name, "\" \\t\\n\"", item)]);
         }
         if raw.trim_matches('"') == "$!" && self.is_job(name) {
             self.uses_jobs = true;
             self.jobs_of.insert(name.to_owned());
-            return Ok(vec![self.give(name, "jobs[-1]", item, local)]);
+            return Ok(vec![self.give(name, "jobs[-1]", item)]);
         }
         let inherited = matches!(name, "LANG" | "LANGUAGE" | "TZ" | "HOME" | "TMPDIR") || name.starts_with("LC_");
         if inherited && self.function.is_none() && !self.exported.iter().any(|known| known == name) {
@@ -182,7 +160,7 @@ impl<'a> Port<'a> {
         if self.painted.contains(name)
             && let Some(colour) = value.fixed()
         {
-            return Ok(vec![self.give(name, &quoted(&super::words::escapes(&colour)?), item, local)]);
+            return Ok(vec![self.give(name, &quoted(&super::words::escapes(&colour)?), item)]);
         }
         let text = match kind {
             Kind::Number => {
@@ -207,23 +185,19 @@ impl<'a> Port<'a> {
                 _ => value.string(),
             },
         };
-        Ok(vec![self.give(name, &text, item, local)])
+        Ok(vec![self.give(name, &text, item)])
     }
 
     /// Returns `let x = ...`, `const x = ...` or `x = ...`.
-    pub(super) fn give(&mut self, name: &str, value: &str, item: usize, _local: bool) -> String {
+    pub(super) fn give(&mut self, name: &str, value: &str, item: usize) -> String {
         let scope = self.facts.scope(self.function, name);
-        let shown = mangle(name);
-        let known = self.is_known(name);
-        let runs = value.contains("$(`") || value.contains(".read()");
-        let mark = |port: &mut Self, line: String| if runs && !line.contains('\n') { port.marked(line) } else { line };
         let first = self.facts.first.get(&item).is_some_and(|names| names.contains(name));
-        if !known || first && !self.declared.contains(&(scope, name.to_owned())) {
-            self.declared.insert((scope, name.to_owned()));
-            let word = if scope.is_none() && self.facts.constants.contains(name) { "const" } else { "let" };
-            return mark(self, format!("{word} {shown} = {value};"));
+        let mut line = format!("{} = {value};", mangle(name));
+        if !self.is_known(name) || first && !self.declared.contains(&(scope, name.to_owned())) {
+            line = format!("{} {line}", self.declare_as(name));
         }
-        mark(self, format!("{shown} = {value};"))
+        let runs = value.contains("$(`") || value.contains(".read()");
+        if runs && !line.contains('\n') { self.marked(line) } else { line }
     }
 
     /// Translates `tmp=$(mktemp)` and `tmp=/tmp/name.$$`.
@@ -240,24 +214,19 @@ impl<'a> Port<'a> {
                 "the name of the temporary file can be guessed, so another user can create a link there first",
                 "the port creates a directory that only this user can read",
             );
-            return Ok(Some(self.give(
-                name,
-                &format!("file::temp_dir() + {}", quoted(&format!("/{plain}"))),
-                item,
-                false,
-            )));
+            return Ok(Some(self.give(name, &format!("file::temp_dir() + {}", quoted(&format!("/{plain}"))), item)));
         }
         let Some(text) = bare.strip_prefix("$(").and_then(|text| text.strip_suffix(')')) else { return Ok(None) };
         let words: Vec<&str> = text.split_whitespace().collect();
         match words.as_slice() {
             ["mktemp", "-d"] => {
                 self.temporaries.insert(name.to_owned());
-                Ok(Some(self.give(name, "file::temp_dir()", item, false)))
+                Ok(Some(self.give(name, "file::temp_dir()", item)))
             }
             ["mktemp"] => {
                 self.temporaries.insert(name.to_owned());
                 self.hazard("nothing removes the file of `mktemp`", "the port removes it when the script ends");
-                let line = self.give(name, "file::temp_dir() + \"/file\"", item, false);
+                let line = self.give(name, "file::temp_dir() + \"/file\"", item);
                 let shown = mangle(name);
                 Ok(Some(format!("{line}\nfile::write({shown}, \"\");")))
             }

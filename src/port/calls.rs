@@ -1,9 +1,8 @@
 //! Programs: translates a pipe of simple commands to a command literal.
 
 use super::redirects::{In, Out, Redirects};
-use super::text::{Kind, Part, Template};
+use super::text::{Kind, Part, Template, is_one_of};
 use super::walk::{self, fixed};
-use super::words::Arg;
 use super::{No, Port};
 use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item};
 use brush_parser::ast::{AssignmentName, AssignmentValue};
@@ -35,23 +34,30 @@ impl Call {
         format!("{}.read()", self.command())
     }
 
+    /// Returns the call as text, also if its last program finds nothing.
+    fn read_accepting(&self) -> String {
+        format!("{}.accept([0, 1]).read()", self.command())
+    }
+
     /// Returns the name of the last program.
     pub fn last(&self) -> &str {
-        self.words.last().and_then(|words| words.first()).and_then(|word| word.as_deref()).unwrap_or_default()
+        self.words.last().map_or("", |words| name_of(words))
+    }
+
+    fn finds_last(&self) -> bool {
+        matches!(self.last(), "grep" | "egrep" | "pgrep" | "diff")
     }
 
     /// Returns true if a program before the last one fails when it finds nothing.
     fn finds_nothing(&self) -> bool {
-        let before = &self.words[..self.words.len().saturating_sub(1)];
-        before.iter().any(|words| finds(words))
+        self.words.iter().rev().skip(1).any(|words| finds(words))
     }
 
     /// Returns true if the last program is a filter that fails only if it cannot run.
     fn ends_with_filter(&self) -> bool {
-        const FILTERS: &[&str] =
-            &["awk", "cut", "sed", "sort", "uniq", "head", "tail", "tr", "wc", "tac", "rev", "nl", "column", "paste"];
+        const FILTERS: &str = "awk cut sed sort uniq head tail tr wc tac rev nl column paste";
         let exits = self.words.last().into_iter().flatten().flatten().any(|word| word.contains("exit"));
-        FILTERS.contains(&self.last()) && !exits
+        is_one_of(self.last(), FILTERS) && !exits
     }
 
     /// Accepts status 1 of a program that finds nothing, because nothing reads its status.
@@ -87,90 +93,31 @@ impl Call {
             | "ssh-keyscan" | "cmp" | "nginx" | "pkill" | "setfacl" | "iptables" | "ip6tables" => {
                 !has('v') && (words[0] != "cmp" || has('s')) && (words[0] != "gzip" || !has('c'))
             }
-            "grep" | "egrep" | "fgrep" | "zgrep" => has('q') || words.contains(&"--quiet"),
             "systemctl" => {
                 !words.iter().any(|word| {
                     matches!(*word, "status" | "list-units" | "show" | "cat" | "is-active" | "is-enabled" | "is-failed")
                 }) || words.contains(&"--quiet")
                     || has('q')
             }
-            "git" | "diff" => has('q') || words.contains(&"--quiet"),
+            "git" | "diff" | "grep" | "egrep" | "fgrep" | "zgrep" => has('q') || words.contains(&"--quiet"),
             _ => false,
         }
     }
 }
 
-/// Builtins for which there is a program of the same name, which runs in a pipe.
-const PROGRAMS_TOO: &[&str] = &["echo", "printf", "test", "[", "true", "false", "kill", "pwd", "nice", "env", "time"];
-
 /// Programs whose input is text.
-const TEXT: &[&str] = &[
-    "tr", "wc", "sort", "grep", "egrep", "fgrep", "sed", "awk", "cut", "head", "tail", "uniq", "mail", "jq", "rev",
-    "tac", "nl", "column",
-];
+const TEXT: &str = "tr wc sort grep egrep fgrep sed awk cut head tail uniq mail jq rev tac nl column";
 
 /// Builtins for which there is no program.
-const BUILTINS: &[&str] = &[
-    "cd",
-    "eval",
-    "exec",
-    "exit",
-    "return",
-    "source",
-    ".",
-    "set",
-    "shopt",
-    "shift",
-    "unset",
-    "export",
-    "local",
-    "declare",
-    "typeset",
-    "readonly",
-    "read",
-    "mapfile",
-    "readarray",
-    "getopts",
-    "trap",
-    "wait",
-    "jobs",
-    "fg",
-    "bg",
-    "disown",
-    "alias",
-    "unalias",
-    "type",
-    "hash",
-    "command",
-    "builtin",
-    "let",
-    "umask",
-    "ulimit",
-    "pushd",
-    "popd",
-    "dirs",
-    "break",
-    "continue",
-    "times",
-    "enable",
-    "caller",
-    "complete",
-    "compgen",
-    "bind",
-    "help",
-    "history",
-    "logout",
-    "suspend",
-    ":",
-    "coproc",
-    "select",
-    "fc",
-];
+const BUILTINS: &str = "\
+    cd eval exec exit return source . set shopt shift unset export local declare typeset readonly read mapfile \
+    readarray getopts trap wait jobs fg bg disown alias unalias type hash command builtin let umask ulimit pushd popd \
+    dirs break continue times enable caller complete compgen bind help history logout suspend : coproc select fc";
 
 impl<'a> Port<'a> {
     /// Returns true if a name is a program, as far as the script shows.
     pub(super) fn is_program(&self, name: &str) -> bool {
-        !BUILTINS.contains(&name) && self.facts.number(name).is_none()
+        !is_one_of(name, BUILTINS) && self.facts.number(name).is_none()
     }
 
     /// Translates a pipe to a call of programs.
@@ -185,20 +132,13 @@ impl<'a> Port<'a> {
             let name = fixed(name).unwrap_or_default();
             let redirects = self.redirects_of(simple)?;
             if at == 0 && last > 0 && redirects.none() && name == "echo" {
-                let (line, newline) = self.echo(&words[1..])?;
-                let mut line = line;
-                if newline {
-                    line.push(Part::Text("\n".to_owned()));
-                }
+                let (mut line, newline) = self.echo(&words[1..])?;
+                line.end_line(newline);
                 text = Some(line.string());
                 continue;
             }
-            if !self.is_program(&name) {
-                return Err(No::new(format!("`{name}` in a pipe")));
-            }
-            if PROGRAMS_TOO.contains(&name.as_str()) && at == 0 && last == 0 && matches!(name.as_str(), "time") {
-                return Err(No::new("`time`"));
-            }
+            refuse_if!(!self.is_program(&name), "`{name}` in a pipe");
+            refuse_if!(last == 0 && name == "time", "`time`");
             if name == "printf" && words.get(1).is_some_and(|format| format.contains("%q") || format.contains("%(")) {
                 return Err(No::new("a format that only the `printf` of bash has"));
             }
@@ -209,12 +149,8 @@ impl<'a> Port<'a> {
             call.literal.push_str(&literal);
             call.words.push(known);
             let misplaced = at > 0 && redirects.input != In::Through || at < last && redirects.output != Out::Through;
-            if misplaced {
-                return Err(No::new("a redirection in the middle of a pipe"));
-            }
-            if redirects.both && last > 0 {
-                return Err(No::new("`2>&1` of one program of a pipe"));
-            }
+            refuse_if!(misplaced, "a redirection in the middle of a pipe");
+            refuse_if!(redirects.both && last > 0, "`2>&1` of one program of a pipe");
             if redirects.silent && redirects.output != Out::Null {
                 self.hazard("`2>/dev/null` hides why a command fails", "the port shows the reason");
             }
@@ -242,13 +178,7 @@ impl<'a> Port<'a> {
             (Some(text), In::Through) => format!(".stdin({text})"),
             (Some(_), _) => return Err(No::new("two inputs of a pipe")),
             (None, In::File(path)) => {
-                let first = call
-                    .words
-                    .first()
-                    .and_then(|words| words.first())
-                    .and_then(|word| word.as_deref())
-                    .unwrap_or_default();
-                if TEXT.contains(&first) {
+                if call.words.first().is_some_and(|words| is_one_of(name_of(words), TEXT)) {
                     format!(".stdin(file::read({path}))")
                 } else {
                     // The file may contain any bytes and have any size.
@@ -257,6 +187,7 @@ impl<'a> Port<'a> {
                 }
             }
             (None, In::Text(text)) => format!(".stdin({text})"),
+            (None, In::Output(_)) => return Err(No::new("a redirection of another file descriptor")),
             (None, In::Null) => String::new(),
             (None, In::Through) if reads_input(&call.words) => ".stdin(file::read(\"/dev/stdin\"))".to_owned(),
             (None, In::Through) => String::new(),
@@ -280,11 +211,8 @@ impl<'a> Port<'a> {
     pub(super) fn redirects_of(&mut self, simple: &ast::SimpleCommand) -> Result<Redirects, No> {
         let prefix = simple.prefix.iter().flat_map(|items| &items.0);
         let suffix = simple.suffix.iter().flat_map(|items| &items.0);
-        let all: Vec<&ast::IoRedirect> = prefix
-            .chain(suffix)
-            .filter_map(|item| if let Item::IoRedirect(redirect) = item { Some(redirect) } else { None })
-            .collect();
-        self.redirects(all.into_iter())
+        let all = prefix.chain(suffix);
+        self.redirects(all.filter_map(|item| if let Item::IoRedirect(redirect) = item { Some(redirect) } else { None }))
     }
 
     /// Translates the words of a program, and returns the fixed ones.
@@ -311,8 +239,7 @@ impl<'a> Port<'a> {
                     env.push(word.word()?);
                     continue;
                 }
-                let value = value.string();
-                methods.push_str(&format!(".env(\"{name}\", {value})"));
+                methods.push_str(&format!(".env(\"{name}\", {})", value.string()));
             }
         }
         if simple.suffix.iter().flat_map(|items| &items.0).any(|item| matches!(item, Item::ProcessSubstitution(..))) {
@@ -322,9 +249,7 @@ impl<'a> Port<'a> {
         let mut known = Vec::new();
         for (at, raw) in words.iter().enumerate() {
             for arg in self.argument(raw)? {
-                if arg.glob {
-                    return Err(No::new("a pattern for file names"));
-                }
+                refuse_if!(arg.glob, "a pattern for file names");
                 if at == 0
                     && arg.template.fixed().is_none()
                     && !matches!(arg.template.single(), Some((_, Kind::List | Kind::Text)))
@@ -332,7 +257,7 @@ impl<'a> Port<'a> {
                     return Err(No::new("a command whose name is built from text"));
                 }
                 known.push(arg.template.fixed());
-                out.push(self.program_word(&arg)?);
+                out.push(arg.template.word()?);
             }
         }
         if !env.is_empty() {
@@ -341,84 +266,65 @@ impl<'a> Port<'a> {
         Ok((out.join(" "), known))
     }
 
-    fn program_word(&mut self, arg: &Arg) -> Result<String, No> {
-        let template = &arg.template;
-        if template.fixed().is_some_and(|text| text.is_empty()) {
-            return Ok("''".to_owned());
-        }
-        template.word()
+    /// Notes that a part of the statement stays in bash.
+    pub(super) fn stays_in_bash(&mut self, why: impl Into<String>) {
+        self.notes.push((self.line, super::Level::Shell, why.into()));
+        self.levels.insert(self.line, super::Level::Shell);
     }
 
     /// Translates `$( )` as a piece of text.
     pub(super) fn captured(&mut self, text: &str) -> Result<Part, No> {
-        let program = walk::inner(text).ok_or_else(|| No::new(format!("`$({})`", text.trim())))?;
+        let list = walk::inner(text).ok_or_else(|| No::new(format!("`$({})`", text.trim())))?;
         let is_checked = self.assigning && self.facts.strict[0] || text.trim_start().starts_with("date");
         if !is_checked {
             self.hazard("the script continues if the program in `$( )` fails", "the port stops there");
         }
-        let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
         let part = |text: String| Part::Value(text, Kind::Text);
-        if let [entry] = entries.as_slice()
+        if let [entry] = list.0.as_slice()
             && entry.0.first.timed.is_none()
             && !entry.0.first.bang
         {
             let first = &entry.0.first;
             match entry.0.additional.as_slice() {
                 [] => {
-                    // `$(<file)`.
-                    if let [ast::Command::Simple(simple)] = first.seq.as_slice()
-                        && walk::words(simple).is_empty()
-                        && let In::File(path) = self.redirects_of(simple)?.input
-                    {
-                        return Ok(part(format!("$(`cat ${{{path}}}`)")));
-                    }
-                    if let [ast::Command::Simple(simple)] = first.seq.as_slice()
-                        && let Some(native) = self.capture_native(simple)?
-                    {
-                        return Ok(native);
+                    if let Some(simple) = walk::only(first) {
+                        // `$(<file)`.
+                        if walk::words(simple).is_empty()
+                            && let In::File(path) = self.redirects_of(simple)?.input
+                        {
+                            return Ok(part(format!("$(`cat ${{{path}}}`)")));
+                        }
+                        if let Some(native) = self.capture_native(simple)? {
+                            return Ok(native);
+                        }
                     }
                     if let Some(line) = self.one_line(&first.seq).unwrap_or_default() {
-                        return Ok(match line.ends_with(".count()") {
-                            true => Part::Value(line, Kind::Number),
-                            false => part(line),
-                        });
+                        let kind = if line.ends_with(".count()") { Kind::Number } else { Kind::Text };
+                        return Ok(Part::Value(line, kind));
                     }
                     if let Ok(call) = self.try_call(&first.seq)
-                        && matches!(call.redirects.output, Out::Through)
+                        && call.redirects.output == Out::Through
                     {
-                        if matches!(call.last(), "grep" | "egrep" | "pgrep" | "diff") && !self.facts.strict[0] {
-                            return Ok(part(format!("{}.accept([0, 1]).read()", call.command())));
-                        }
-                        return Ok(part(call.read()));
+                        let fails = call.finds_last() && !self.facts.strict[0];
+                        return Ok(part(if fails { call.read_accepting() } else { call.read() }));
                     }
                 }
-                [ast::AndOr::Or(other)] => {
-                    let harmless = matches!(other.seq.as_slice(), [ast::Command::Simple(simple)] if matches!(walk::words(simple).first().map(String::as_str), Some("true" | ":")));
-                    if harmless
-                        && let Ok(call) = self.try_call(&first.seq)
-                        && matches!(call.redirects.output, Out::Through)
+                [ast::AndOr::Or(other)] if super::statements::is_harmless(other) => {
+                    if let Ok(call) = self.try_call(&first.seq)
+                        && call.redirects.output == Out::Through
                     {
-                        return Ok(part(match call.last() {
-                            "grep" | "egrep" | "pgrep" | "diff" if call.words.len() == 1 => {
-                                format!("{}.accept([0, 1]).read()", call.command())
-                            }
-                            _ => format!("{}.output().out.sub(\"\\n+$\", \"\")", call.command()),
+                        return Ok(part(match call.finds_last() && call.words.len() == 1 {
+                            true => call.read_accepting(),
+                            false => format!("{}.output().out.sub(\"\\n+$\", \"\")", call.command()),
                         }));
                     }
                 }
                 _ => {}
             }
         }
-        if text.trim_start().starts_with("(") {
-            return Err(No::new("a subshell that may be arithmetic"));
-        }
+        refuse_if!(text.trim_start().starts_with("("), "a subshell that may be arithmetic");
         let shell = self.shell(text)?;
-        self.notes.push((
-            self.line,
-            super::Level::Shell,
-            format!("`$({})` has more than programs and pipes", text.trim()),
-        ));
-        self.levels.insert(self.line, super::Level::Shell);
+        self.stays_in_bash(format!("`$({})` has more than programs and pipes", text.trim()));
         Ok(part(format!("{shell}.read()")))
     }
 
@@ -436,7 +342,7 @@ impl<'a> Port<'a> {
 /// Returns true if the first program of a pipe reads standard input when it has no file.
 fn reads_input(words: &[Vec<Option<String>>]) -> bool {
     let Some(words) = words.first() else { return false };
-    let name = words.first().and_then(|word| word.as_deref()).unwrap_or_default();
+    let name = name_of(words);
     let operands = words
         .iter()
         .skip(1)
@@ -466,6 +372,10 @@ fn reads_input(words: &[Vec<Option<String>>]) -> bool {
 
 /// Returns true if a program has status 1 when it finds nothing.
 fn finds(words: &[Option<String>]) -> bool {
-    let name = words.first().and_then(|word| word.as_deref()).unwrap_or_default();
-    matches!(name, "grep" | "egrep" | "fgrep" | "pgrep" | "zgrep" | "diff")
+    matches!(name_of(words), "grep" | "egrep" | "fgrep" | "pgrep" | "zgrep" | "diff")
+}
+
+/// Returns the name of a program, if it is fixed.
+fn name_of(words: &[Option<String>]) -> &str {
+    words.first().and_then(|word| word.as_deref()).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use super::functions::Gives;
 use super::printer::{Line, plain};
 use super::redirects::{In, Out};
-use super::text::{Kind, Template, atom, is_number, quoted};
+use super::text::{Kind, Template, atom, is_number, is_one_of, quoted};
 use super::walk::{self, fixed};
 use super::words::mangle;
 use super::{No, Port};
@@ -24,19 +24,17 @@ impl<'a> Port<'a> {
                 };
             }
             if asks {
-                return self.assigned_status(items);
+                let (lines, outcome) = self.assigned_outcome(items, "the status of an assignment")?;
+                self.status = Some(format!("{outcome}.code"));
+                return Ok(lines.into_iter().map(plain).collect());
             }
             return self.assignments(items, item);
         };
         let name = fixed(first).unwrap_or_default();
-        if matches!(first.trim_matches('"'), "$0" | "${0}") {
-            return Err(No::new("the script calls itself: make it a function"));
-        }
+        refuse_if!(matches!(first.trim_matches('"'), "$0" | "${0}"), "the script calls itself: make it a function");
         let rest = &words[1..];
         if let Some(lines) = self.builtin(&name, rest, simple, item)? {
-            if asks && !matches!(name.as_str(), "echo" | "printf" | "local" | ":") {
-                return Err(No::new(format!("the status of `{name}`")));
-            }
+            refuse_if!(asks && !matches!(name.as_str(), "echo" | "printf" | "local" | ":"), "the status of `{name}`");
             return Ok(lines.into_iter().map(plain).collect());
         }
         if self.facts.number(&name).is_some() {
@@ -57,62 +55,36 @@ impl<'a> Port<'a> {
         simple: &ast::SimpleCommand,
         asks: bool,
     ) -> Result<Vec<Line>, No> {
-        if self.shell_functions.contains(name) {
-            return Err(No::new(format!("the function `{name}` is in bash")));
-        }
+        refuse_if!(self.shell_functions.contains(name), "the function `{name}` is in bash");
         if !self.redirects_of(simple)?.none() || simple.prefix.is_some() {
             return Err(No::new(format!("a redirection of the function `{name}`")));
         }
         let call = self.function_call(name, rest)?;
-        let gives = self.gives(name);
-        if asks {
-            if gives != Gives::Truth {
-                return Err(No::new(format!("the status of the function `{name}`")));
-            }
-            return Err(No::new(format!("the status of the function `{name}`")));
-        }
-        Ok(vec![plain(match gives {
+        refuse_if!(asks, "the status of the function `{name}`");
+        Ok(vec![plain(match self.gives(name) {
             Gives::Truth if self.facts.strict[0] => format!("if !{call} {{ exit(1); }}"),
             _ => format!("{call};"),
         })])
     }
 
-    /// Translates `x=$(cmd)` if the next statement reads its status.
-    fn assigned_status(&mut self, items: &'a [Item]) -> Result<Vec<Line>, No> {
-        let no = || No::new("the status of an assignment");
+    /// Translates `x=$(cmd)` whose status is read. Returns the lines, and the variable with the outcome.
+    pub(super) fn assigned_outcome(&mut self, items: &[Item], why: &str) -> Result<([String; 2], String), No> {
+        let no = || No::new(why);
         let [Item::AssignmentWord(assignment, _)] = items else { return Err(no()) };
-        let (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(value)) =
-            (&assignment.name, &assignment.value)
+        let (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(value), false) =
+            (&assignment.name, &assignment.value, assignment.append)
         else {
             return Err(no());
         };
-        let text =
-            value.value.trim_matches('"').strip_prefix("$(").and_then(|text| text.strip_suffix(')')).ok_or_else(no)?;
-        let program = walk::inner(text).ok_or_else(no)?;
-        let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
-        let [entry] = entries.as_slice() else { return Err(no()) };
-        if !entry.0.additional.is_empty() || assignment.append {
-            return Err(no());
-        }
+        let list = walk::captured(value.value.trim_matches('"')).ok_or_else(no)?;
+        let [entry] = list.0.as_slice() else { return Err(no()) };
+        let text = matches!(self.facts.kind(self.function, name), None | Some(Kind::Text));
+        refuse_if!(!text || !entry.0.additional.is_empty(), "{why}");
         let call = self.try_call(&entry.0.first.seq)?;
-        if call.redirects.output != Out::Through {
-            return Err(no());
-        }
-        let shown = mangle(name);
-        let read = format!("{shown}_read");
-        let mut lines = vec![plain(format!("let {read} = {}.output();", call.command()))];
-        let value = format!("{read}.out.sub(\"\\n+$\", \"\")");
-        let scope = self.facts.scope(self.function, name);
-        let new = !self.is_known(name);
-        self.declared.insert((scope, name.clone()));
-        let word = match (new, scope.is_none() && self.facts.constants.contains(name)) {
-            (true, true) => "const ",
-            (true, false) => "let ",
-            _ => "",
-        };
-        lines.push(plain(format!("{word}{shown} = {value};")));
-        self.status = Some(format!("{read}.code"));
-        Ok(lines)
+        refuse_if!(call.redirects.output != Out::Through, "{why}");
+        let outcome = format!("{}_read", mangle(name));
+        let read = format!("let {outcome} = {}.output();", call.command());
+        Ok(([read, self.set_text(name, &format!("{outcome}.out.sub(\"\\n+$\", \"\")"))], outcome))
     }
 
     fn builtin(
@@ -161,7 +133,7 @@ impl<'a> Port<'a> {
             "shopt" => match rest {
                 [flag, names @ ..]
                     if flag.starts_with('-')
-                        && names.iter().all(|name| super::own::HARMLESS_OPTIONS.contains(&name.as_str())) =>
+                        && names.iter().all(|name| is_one_of(name, super::own::HARMLESS_OPTIONS)) =>
                 {
                     Ok(Some(Vec::new()))
                 }
@@ -190,9 +162,7 @@ impl<'a> Port<'a> {
             },
             "shift" if self.options_done && rest.iter().any(|word| word.contains("OPTIND")) => Ok(Some(Vec::new())),
             "shift" => {
-                if self.function.is_none() && !self.facts.shifts {
-                    return Err(No::new("`shift`"));
-                }
+                refuse_if!(self.function.is_none() && !self.facts.shifts, "`shift`");
                 let count = match rest {
                     [] => 1,
                     [number] => number.parse::<usize>().map_err(|_| No::new("`shift` by a variable"))?,
@@ -225,29 +195,22 @@ impl<'a> Port<'a> {
                 }
                 Ok(Some(lines))
             }
-            "sleep" => match rest {
-                [time] => {
-                    if !self.redirects_of(simple)?.none() {
-                        return Ok(None);
+            "sleep" => {
+                let ([time], true) = (rest, self.redirects_of(simple)?.none()) else { return Ok(None) };
+                let time = self.word(time)?;
+                one(match time.fixed() {
+                    Some(text)
+                        if is_number(&text)
+                            || text.parse::<f64>().is_ok() && text.contains('.') && !text.starts_with('.') =>
+                    {
+                        format!("sleep({text});")
                     }
-                    let time = self.word(time)?;
-                    one(match time.fixed() {
-                        Some(text)
-                            if is_number(&text)
-                                || text.parse::<f64>().is_ok() && text.contains('.') && !text.starts_with('.') =>
-                        {
-                            format!("sleep({text});")
-                        }
-                        Some(text) if text.ends_with(['s', 'm', 'h']) => format!("sleep({});", quoted(&text)),
-                        Some(_) => return Ok(None),
-                        None if matches!(time.single(), Some((_, Kind::Number))) => {
-                            format!("sleep({});", time.number())
-                        }
-                        None => format!("sleep({}.to_float());", atom(&time.string())),
-                    })
-                }
-                _ => Ok(None),
-            },
+                    Some(text) if text.ends_with(['s', 'm', 'h']) => format!("sleep({});", quoted(&text)),
+                    Some(_) => return Ok(None),
+                    None if matches!(time.single(), Some((_, Kind::Number))) => format!("sleep({});", time.number()),
+                    None => format!("sleep({}.to_float());", atom(&time.string())),
+                })
+            }
             "source" | "." => self.source_file(rest).map(Some),
             "[" | "test" => Err(No::new("a test whose result is not used")),
             "eval" => Err(No::new("`eval`: code that is built from text")),
@@ -258,7 +221,6 @@ impl<'a> Port<'a> {
                         self.helpers.insert("finish");
                         Ok(Some(vec!["for job in jobs { finish(job); }".to_owned(), "jobs = [];".to_owned()]))
                     }
-                    [raw] if raw.trim_matches('"') == "$!" => one("jobs[-1].wait();".to_owned()),
                     [raw] => {
                         let job = self.job(raw).ok_or_else(|| No::new("`wait` for a process id"))?;
                         one(format!("{job}.wait();"))
@@ -266,13 +228,10 @@ impl<'a> Port<'a> {
                     _ => Err(No::new("`wait` for several processes")),
                 }
             }
-            "kill" if self.function.is_none() && rest.len() == 1 && rest[0].trim_matches('"') == "$!" => {
-                self.uses_jobs = true;
-                one("jobs[-1].stop();".to_owned())
-            }
-            "kill" if rest.len() == 1 && self.job(&rest[0]).is_some() => {
-                Ok(self.job(&rest[0]).map(|job| vec![format!("{job}.stop();")]))
-            }
+            "kill" => Ok(match rest {
+                [raw] => self.job(raw).map(|job| vec![format!("{job}.stop();")]),
+                _ => None,
+            }),
             "exec"
                 if rest.is_empty()
                     && self
@@ -281,12 +240,9 @@ impl<'a> Port<'a> {
             {
                 Err(No::new("`exec >file` redirects all further output: call `moyai run NAME >file 2>&1`"))
             }
-            "exec" | "getopts" | "wait" | "kill" | "jobs" | "alias" | "umask" | "ulimit" | "pushd" | "popd"
-            | "disown" | "command" | "type" | "hash" | "builtin" | "coproc" | "select" | "time" | "fg" | "bg"
-            | "enable" | "complete" | "bind" | "unalias" => {
-                if name == "kill" {
-                    return Ok(None);
-                }
+            "exec" | "getopts" | "wait" | "jobs" | "alias" | "umask" | "ulimit" | "pushd" | "popd" | "disown"
+            | "command" | "type" | "hash" | "builtin" | "coproc" | "select" | "time" | "fg" | "bg" | "enable"
+            | "complete" | "bind" | "unalias" => {
                 if name == "command"
                     && let Some(first) = rest.first()
                     && !first.starts_with('-')
@@ -314,9 +270,7 @@ impl<'a> Port<'a> {
     }
 
     fn returned(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
-        if self.function.is_none() {
-            return Err(No::new("`return` outside of a function"));
-        }
+        refuse_if!(self.function.is_none(), "`return` outside of a function");
         let status = match rest {
             [] => None,
             [raw] => Some(self.word(raw)?),

@@ -36,6 +36,14 @@ pub fn negated(text: &str) -> String {
     }
 }
 
+/// Compares two numbers.
+pub fn compared(left: String, sign: &str, right: String) -> String {
+    let group = |text: String| {
+        if super::text::is_atom(&text) || text.parse::<i64>().is_ok() { text } else { format!("({text})") }
+    };
+    format!("{} {sign} {}", group(left), group(right))
+}
+
 /// Joins two conditions, with parentheses if needed.
 pub fn joined(left: &str, operator: &str, right: &str) -> String {
     let other = if operator == "&&" { "||" } else { "&&" };
@@ -63,12 +71,13 @@ impl<'a> Port<'a> {
         for next in &chain.additional {
             // Lines before the condition would always run, even if `&&` or `||` skips this part.
             self.has_before = false;
-            let made = match next {
-                ast::AndOr::And(pipe) => self.pipe_condition(pipe).map(|right| joined(&text, "&&", &right)),
-                ast::AndOr::Or(pipe) => self.pipe_condition(pipe).map(|right| joined(&text, "||", &right)),
+            let (operator, pipe) = match next {
+                ast::AndOr::And(pipe) => ("&&", pipe),
+                ast::AndOr::Or(pipe) => ("||", pipe),
             };
+            let right = self.pipe_condition(pipe);
             self.has_before = had;
-            text = made?;
+            text = joined(&text, operator, &right?);
         }
         Ok(text)
     }
@@ -80,20 +89,16 @@ impl<'a> Port<'a> {
     }
 
     fn pipe_condition(&mut self, pipe: &ast::Pipeline) -> Result<String, No> {
-        if pipe.timed.is_some() {
-            return Err(No::new("`time`"));
-        }
+        refuse_if!(pipe.timed.is_some(), "`time`");
         let text = match pipe.seq.as_slice() {
             [ast::Command::ExtendedTest(test, None)] => self.extended(&test.expr)?,
             [ast::Command::Compound(compound, None)] => match compound {
                 ast::CompoundCommand::Arithmetic(clause) => arithmetic::value(self, &clause.expr.value)?.truth(),
-                ast::CompoundCommand::BraceGroup(group) if group.list.0.len() == 1 => {
-                    let text = self.condition_of(&group.list.0[0].0)?;
-                    format!("({text})")
-                }
-                ast::CompoundCommand::Subshell(group) if group.list.0.len() == 1 => {
-                    let text = self.condition_of(&group.list.0[0].0)?;
-                    format!("({text})")
+                ast::CompoundCommand::BraceGroup(ast::BraceGroupCommand { list, .. })
+                | ast::CompoundCommand::Subshell(ast::SubshellCommand { list, .. })
+                    if list.0.len() == 1 =>
+                {
+                    format!("({})", self.condition_of(&list.0[0].0)?)
                 }
                 _ => return Err(No::new("a block of commands as a condition")),
             },
@@ -109,15 +114,11 @@ impl<'a> Port<'a> {
             return self.assigned_condition(simple);
         };
         let name = fixed(first).unwrap_or_default();
-        if matches!(first.trim_matches('"'), "$0" | "${0}") {
-            return Err(No::new("the script calls itself: make it a function"));
-        }
+        refuse_if!(matches!(first.trim_matches('"'), "$0" | "${0}"), "the script calls itself: make it a function");
         match name.as_str() {
             "[" | "test" => {
                 let inner = if name == "[" { &words[1..words.len().saturating_sub(1)] } else { &words[1..] };
-                if name == "[" && words.last().is_none_or(|word| word != "]") {
-                    return Err(No::new("a `[` without its `]`"));
-                }
+                refuse_if!(name == "[" && words.last().is_none_or(|word| word != "]"), "a `[` without its `]`");
                 self.redirects_of(simple)?;
                 self.test(inner)
             }
@@ -127,21 +128,16 @@ impl<'a> Port<'a> {
                 let rest: Vec<&String> = words[1..].iter().filter(|word| !word.starts_with('-')).collect();
                 let options_fit = name != "command" || words.get(1).is_some_and(|word| word == "-v" || word == "-V");
                 let [program] = rest.as_slice() else { return Err(No::new(format!("`{name}` of several names"))) };
-                if !options_fit {
-                    return Err(No::new("`command`"));
-                }
+                refuse_if!(!options_fit, "`command`");
                 if self.redirects_of(simple)?.output == Out::Through && name != "hash" {
                     return Err(No::new(format!("the output of `{name}`")));
                 }
                 let program = self.word(program)?.string();
                 Ok(format!("which({program}) != ()"))
             }
-            "wait" if self.function.is_none() && words.len() == 2 && words[1].trim_matches('"') == "$!" => {
-                self.uses_jobs = true;
-                Ok("jobs[-1].ok()".to_owned())
-            }
-            "wait" if words.len() == 2 && self.job(&words[1]).is_some() => {
-                Ok(self.job(&words[1]).map(|job| format!("{job}.ok()")).unwrap_or_default())
+            "wait" if words.len() == 2 => {
+                let job = self.job(&words[1]).ok_or_else(|| No::new("`wait` as a condition"))?;
+                Ok(format!("{job}.ok()"))
             }
             "read" | "getopts" | "wait" | "cd" | "eval" | "shift" | "exit" | "return" | "source" | "." | "exec" => {
                 Err(No::new(format!("`{name}` as a condition")))
@@ -151,9 +147,7 @@ impl<'a> Port<'a> {
                 Ok(arithmetic::value(self, &text)?.truth())
             }
             _ if self.facts.number(&name).is_some() => {
-                if !self.redirects_of(simple)?.none() {
-                    return Err(No::new("a redirection of a function"));
-                }
+                refuse_if!(!self.redirects_of(simple)?.none(), "a redirection of a function");
                 if self.gives(&name) != Gives::Truth || self.shell_functions.contains(&name) {
                     return Err(No::new(format!("the status of the function `{name}`")));
                 }
@@ -161,14 +155,9 @@ impl<'a> Port<'a> {
             }
             "" if words.len() == 1 => {
                 // `if $flag`.
-                let flag = first
-                    .trim_matches('"')
-                    .trim_start_matches('$')
-                    .trim_start_matches('{')
-                    .trim_end_matches('}')
-                    .to_owned();
-                if walk::is_name(&flag) && self.is_known(&flag) && self.kind_of(&flag) == Kind::Truth {
-                    return Ok(self.variable(&flag)?.0);
+                let flag = first.trim_matches('"').trim_matches(['$', '{', '}']);
+                if walk::is_name(flag) && self.is_known(flag) && self.kind_of(flag) == Kind::Truth {
+                    return Ok(self.variable(flag)?.0);
                 }
                 self.program_condition(seq)
             }
@@ -178,39 +167,12 @@ impl<'a> Port<'a> {
 
     /// Translates `x=$(cmd)` as a condition.
     fn assigned_condition(&mut self, simple: &ast::SimpleCommand) -> Result<String, No> {
-        let no = || No::new("an assignment as a condition");
-        let items = simple.prefix.as_ref().ok_or_else(no)?;
-        let [ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _)] = items.0.as_slice() else {
-            return Err(no());
-        };
-        let (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(value), false) =
-            (&assignment.name, &assignment.value, assignment.append)
-        else {
-            return Err(no());
-        };
-        let raw = value.value.trim_matches('"');
-        let text = raw.strip_prefix("$(").and_then(|text| text.strip_suffix(')')).ok_or_else(no)?;
-        let program = walk::inner(text).ok_or_else(no)?;
-        let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
-        let [entry] = entries.as_slice() else { return Err(no()) };
-        if !entry.0.additional.is_empty() || !matches!(self.facts.kind(self.function, name), None | Some(Kind::Text)) {
-            return Err(no());
+        let items = simple.prefix.as_ref().map_or(&[][..], |prefix| prefix.0.as_slice());
+        let (lines, outcome) = self.assigned_outcome(items, "an assignment as a condition")?;
+        for line in lines {
+            self.first(line)?;
         }
-        let call = self.try_call(&entry.0.first.seq)?;
-        if call.redirects.output != Out::Through {
-            return Err(no());
-        }
-        let target = super::words::mangle(name);
-        self.first(format!("let {target}_read = {}.output();", call.command()))?;
-        let scope = self.facts.scope(self.function, name);
-        let word = match (self.is_known(name), scope.is_none() && self.facts.constants.contains(name)) {
-            (true, _) => "",
-            (false, true) => "const ",
-            (false, false) => "let ",
-        };
-        self.declared.insert((scope, name.clone()));
-        self.first(format!("{word}{target} = {target}_read.out.sub(\"\\n+$\", \"\");"))?;
-        Ok(format!("{target}_read.ok"))
+        Ok(format!("{outcome}.ok"))
     }
 
     fn program_condition(&mut self, seq: &[ast::Command]) -> Result<String, No> {
@@ -227,8 +189,7 @@ impl<'a> Port<'a> {
             Out::Append(_) | Out::Error => return Err(No::new("a redirection of a condition")),
             Out::Through | Out::Null => {}
         }
-        let quiet = call.is_silent();
-        Ok(match (quiet, call.only_reads()) {
+        Ok(match (call.is_silent(), call.only_reads()) {
             (true, true) => format!("{}.ok()", call.command()),
             (true, false) => format!("{}.try_run().ok", call.command()),
             (false, _) => {
@@ -241,13 +202,10 @@ impl<'a> Port<'a> {
     /// Translates the words between `[` and `]`.
     fn test(&mut self, words: &[String]) -> Result<String, No> {
         let texts: Vec<&str> = words.iter().map(String::as_str).collect();
-        if let Some(at) = texts.iter().position(|word| *word == "-o") {
-            let (left, right) = (self.test(&words[..at])?, self.test(&words[at + 1..])?);
-            return Ok(joined(&left, "||", &right));
-        }
-        if let Some(at) = texts.iter().position(|word| *word == "-a").filter(|at| *at > 0) {
-            let (left, right) = (self.test(&words[..at])?, self.test(&words[at + 1..])?);
-            return Ok(joined(&left, "&&", &right));
+        let or = texts.iter().position(|word| *word == "-o").map(|at| (at, "||"));
+        let and = || texts.iter().position(|word| *word == "-a").filter(|at| *at > 0).map(|at| (at, "&&"));
+        if let Some((at, operator)) = or.or_else(and) {
+            return Ok(joined(&self.test(&words[..at])?, operator, &self.test(&words[at + 1..])?));
         }
         match texts.as_slice() {
             [] => Ok("false".to_owned()),
@@ -271,9 +229,7 @@ impl<'a> Port<'a> {
     fn operand(&mut self, raw: &str) -> Result<Template, No> {
         let args = self.argument(raw)?;
         let [arg] = args.as_slice() else { return Err(No::new("braces in a test")) };
-        if arg.glob {
-            return Err(No::new("a pattern in `[ ]`"));
-        }
+        refuse_if!(arg.glob, "a pattern in `[ ]`");
         match arg.template.single() {
             // bash splits it without quotes, and several words would be an error of `[`.
             Some((_, Kind::List)) if arg.bare => {
@@ -288,18 +244,12 @@ impl<'a> Port<'a> {
         match operator {
             "-z" | "-n" => {
                 let template = self.operand(raw)?;
-                let text = match template.single() {
-                    Some((list, Kind::List)) => {
-                        return Ok(if operator == "-z" {
-                            format!("{list}.is_empty()")
-                        } else {
-                            format!("!{list}.is_empty()")
-                        });
-                    }
-                    _ => atom(&template.string()),
-                };
+                let empty = operator == "-z";
+                if let Some((list, Kind::List)) = template.single() {
+                    return Ok(format!("{}{list}.is_empty()", if empty { "" } else { "!" }));
+                }
                 // `env(X, "")` needs no parentheses, and `( ... ?? "")` already has them.
-                Ok(format!("{text} {} \"\"", if operator == "-z" { "==" } else { "!=" }))
+                Ok(format!("{} {} \"\"", atom(&template.string()), if empty { "==" } else { "!=" }))
             }
             "-e" | "-a" | "-f" | "-d" | "-s" | "-r" | "-w" | "-x" | "-L" | "-h" | "-p" | "-S" | "-b" | "-c" | "-O"
             | "-G" | "-u" | "-g" | "-k" => {
@@ -320,8 +270,7 @@ impl<'a> Port<'a> {
                     }
                 })
             }
-            "-t" => Ok(format!("cmd(`test -t {raw}`).interactive().ok()"))
-                .and_then(|_: String| Err(No::new("a test for a terminal"))),
+            "-t" => Err(No::new("a test for a terminal")),
             "-v" => Err(No::new("`-v`, the test whether a variable is set")),
             _ => Err(No::new(format!("the test `{operator}`"))),
         }
@@ -338,11 +287,7 @@ impl<'a> Port<'a> {
             _ => "",
         };
         if !number.is_empty() {
-            let (left, right) = (self.operand(left)?.number(), self.operand(right)?.number());
-            let group = |text: String| {
-                if super::text::is_atom(&text) || text.parse::<i64>().is_ok() { text } else { format!("({text})") }
-            };
-            return Ok(format!("{} {number} {}", group(left), group(right)));
+            return Ok(compared(self.operand(left)?.number(), number, self.operand(right)?.number()));
         }
         match operator {
             "=" | "==" | "!=" => {
@@ -382,11 +327,8 @@ impl<'a> Port<'a> {
         if number(left) && (number(right) || fixed_number(right)) || number(right) && fixed_number(left) {
             return Ok(format!("{} {sign} {}", atom(&left.number()), right.number()));
         }
-        Ok(format!("{} {sign} {}", atom(&left.string()), self.right_side(right)))
-    }
-
-    fn right_side(&self, template: &Template) -> String {
-        let text = template.string();
-        if template.fixed().is_some() { text } else { atom(&text) }
+        let text = right.string();
+        let text = if right.fixed().is_some() { text } else { atom(&text) };
+        Ok(format!("{} {sign} {text}", atom(&left.string())))
     }
 }

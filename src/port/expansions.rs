@@ -27,11 +27,11 @@ impl Port<'_> {
                 Err(No::new(format!("`${{!{name}}}`, the variable that another one names")))
             }
             P::UseDefaultValues { parameter, indirect: false, test_type, default_value } => {
-                let default = self.default_word(default_value.as_deref())?;
+                let default = self.word(default_value.as_deref().unwrap_or_default())?;
                 self.with_default(parameter, test_type, &default)
             }
             P::AssignDefaultValues { parameter: Parameter::Named(name), indirect: false, test_type, default_value } => {
-                let default = self.default_word(default_value.as_deref())?.string();
+                let default = self.word(default_value.as_deref().unwrap_or_default())?.string();
                 if matches!(test_type, Test::Unset) || self.kind_of(name) != Kind::Text {
                     return Err(No::new(format!("`${{{name}=...}}`, which keeps an empty variable")));
                 }
@@ -39,18 +39,15 @@ impl Port<'_> {
                 let line = match self.is_known(name) {
                     true => format!("if {shown} == \"\" {{ {shown} = {default}; }}"),
                     false => {
-                        let value = format!("env(\"{name}\", {default})");
-                        if !self.has_before {
-                            return Err(No::new("a default that is set in a repeated condition"));
-                        }
-                        self.set_text(name, &value)
+                        refuse_if!(!self.has_before, "a default that is set in a repeated condition");
+                        self.set_text(name, &format!("env(\"{name}\", {default})"))
                     }
                 };
                 self.first(line)?;
                 text(shown)
             }
             P::IndicateErrorIfNullOrUnset { parameter, indirect: false, error_message, .. } => {
-                let message = self.default_word(error_message.as_deref())?;
+                let message = self.word(error_message.as_deref().unwrap_or_default())?;
                 let message = match message.fixed().as_deref() {
                     Some("") => quoted(&format!("{} is not set", parameter.to_string().trim_start_matches('$'))),
                     _ => message.string(),
@@ -63,7 +60,7 @@ impl Port<'_> {
                     return text(format!("env({})", quoted(name)));
                 }
                 if let Parameter::Positional(number) = parameter
-                    && self.current().is_none_or(|function| function.variadic)
+                    && self.has_list()
                 {
                     let list = self.arguments();
                     let at = number - 1;
@@ -76,14 +73,13 @@ impl Port<'_> {
                 Ok(base)
             }
             P::UseAlternativeValue { parameter, indirect: false, alternative_value, test_type } => {
-                let other = self.default_word(alternative_value.as_deref())?;
+                let other = self.word(alternative_value.as_deref().unwrap_or_default())?;
                 let list = self.arguments();
                 let set = match self.base_or_none(parameter)? {
                     _ if matches!((parameter, test_type), (Parameter::Positional(1..), Test::Unset))
-                        && self.current().is_none_or(|function| function.variadic) =>
+                        && self.has_list() =>
                     {
-                        let Parameter::Positional(number) = parameter else { unreachable!("it is one") };
-                        format!("{list}.len() >= {number}")
+                        format!("{list}.len() >= {}", parameter.to_string().trim_start_matches('$'))
                     }
                     Part::Value(list, Kind::List) => format!("!{}.is_empty()", atom(&list)),
                     _ if matches!(test_type, Test::Unset) => {
@@ -131,33 +127,17 @@ impl Port<'_> {
                 self.substring(parameter, &offset.value, length.as_ref().map(|length| length.value.as_str()))
             }
             P::UppercasePattern { parameter, indirect: false, pattern } if is_none(pattern) => {
-                self.hazard(
-                    "upper and lower case depend on the locale",
-                    "the port converts the letters of every language",
-                );
-                text(format!("{}.to_upper()", self.subject(parameter)?))
+                text(format!("{}.to_upper()", self.letters(parameter)?))
             }
             P::LowercasePattern { parameter, indirect: false, pattern } if is_none(pattern) => {
-                self.hazard(
-                    "upper and lower case depend on the locale",
-                    "the port converts the letters of every language",
-                );
-                text(format!("{}.to_lower()", self.subject(parameter)?))
+                text(format!("{}.to_lower()", self.letters(parameter)?))
             }
             P::UppercaseFirstChar { parameter, indirect: false, pattern } if is_none(pattern) => {
-                self.hazard(
-                    "upper and lower case depend on the locale",
-                    "the port converts the letters of every language",
-                );
-                let base = self.subject(parameter)?;
+                let base = self.letters(parameter)?;
                 text(format!("{base}.sub_string(0, 1).to_upper() + {base}.sub_string(1)"))
             }
             P::LowercaseFirstChar { parameter, indirect: false, pattern } if is_none(pattern) => {
-                self.hazard(
-                    "upper and lower case depend on the locale",
-                    "the port converts the letters of every language",
-                );
-                let base = self.subject(parameter)?;
+                let base = self.letters(parameter)?;
                 text(format!("{base}.sub_string(0, 1).to_lower() + {base}.sub_string(1)"))
             }
             P::ReplaceSubstring { parameter, indirect: false, pattern, replacement, match_kind } => {
@@ -179,21 +159,26 @@ impl Port<'_> {
 
     /// Adds a line before the statement.
     pub(super) fn first(&mut self, line: String) -> Result<(), No> {
-        if !self.has_before {
-            return Err(No::new("a test of a variable in a repeated condition"));
-        }
+        refuse_if!(!self.has_before, "a test of a variable in a repeated condition");
         self.before.push(line);
         Ok(())
     }
 
-    /// Translates the word after `:-` and similar operators.
-    fn default_word(&mut self, raw: Option<&str>) -> Result<Template, No> {
-        self.word(raw.unwrap_or_default())
+    /// Returns the value of a parameter whose case is changed.
+    fn letters(&mut self, parameter: &Parameter) -> Result<String, No> {
+        let base = self.subject(parameter)?;
+        self.hazard("upper and lower case depend on the locale", "the port converts the letters of every language");
+        Ok(base)
+    }
+
+    /// Returns true if the arguments are in an array.
+    fn has_list(&self) -> bool {
+        self.current().is_none_or(|function| function.variadic)
     }
 
     fn base_or_none(&mut self, parameter: &Parameter) -> Result<Part, No> {
         match parameter {
-            Parameter::Positional(number) if self.current().is_none_or(|function| function.variadic) && *number > 0 => {
+            Parameter::Positional(number) if self.has_list() && *number > 0 => {
                 Ok(Part::Value(format!("({}.get({}) ?? \"\")", self.arguments(), number - 1), Kind::Text))
             }
             Parameter::Named(name) if !self.is_known(name) => {
@@ -221,20 +206,16 @@ impl Port<'_> {
             && !self.is_known(name)
             && !matches!(name.as_str(), "RANDOM" | "HOSTNAME" | "PWD" | "UID" | "EUID")
         {
-            if matches!(test, Test::Unset) && !empty {
-                return Err(No::new(format!("`${{{name}-...}}`, which keeps an empty variable")));
-            }
+            refuse_if!(matches!(test, Test::Unset) && !empty, "`${{{name}-...}}`, which keeps an empty variable");
             return text(format!("env(\"{name}\", {other})"));
         }
-        if empty {
-            return self.base_or_none(parameter);
-        }
         let base = self.base_or_none(parameter)?;
+        if empty {
+            return Ok(base);
+        }
         if matches!(test, Test::Unset) {
             return match (parameter, &base) {
-                (Parameter::Positional(number), Part::Value(..))
-                    if self.current().is_none_or(|function| function.variadic) =>
-                {
+                (Parameter::Positional(number), Part::Value(..)) if self.has_list() => {
                     text(format!("{}.get({}) ?? {other}", self.arguments(), number - 1))
                 }
                 _ => Err(No::new("`${x-...}`, which keeps an empty variable")),
@@ -272,9 +253,7 @@ impl Port<'_> {
         }
         let bare =
             |piece: &WordPieceWithSource| matches!(&piece.piece, WordPiece::Text(text) if pattern::is_special(text));
-        if parsed.iter().any(bare) {
-            return Err(No::new("a pattern with a variable in it"));
-        }
+        refuse_if!(parsed.iter().any(bare), "a pattern with a variable in it");
         if parsed
             .iter()
             .any(|piece| matches!(&piece.piece, WordPiece::ParameterExpansion(_) | WordPiece::CommandSubstitution(_)))
@@ -336,47 +315,30 @@ impl Port<'_> {
         let offset = self.calculate(offset)?;
         let length = length.map(|length| self.calculate(length)).transpose()?;
         let negative = |text: &str| text.starts_with('-');
-        if length.as_deref().is_some_and(negative) {
-            return Err(No::new("a substring with a negative length"));
-        }
+        refuse_if!(length.as_deref().is_some_and(negative), "a substring with a negative length");
         match self.base(parameter)? {
             Part::Value(list, Kind::List) => {
                 if negative(&offset) && length.is_none() {
-                    return Ok(Part::Value(
-                        format!("{}.tail({})", atom(&list), offset.trim_start_matches('-')),
-                        Kind::List,
-                    ));
+                    let last = format!("{}.tail({})", atom(&list), offset.trim_start_matches('-'));
+                    return Ok(Part::Value(last, Kind::List));
                 }
-                // `$@` counts from 1.
-                let offset = match parameter {
-                    Parameter::Special(_) if is_number(&offset) && offset != "0" => {
-                        (offset.parse::<i64>().unwrap_or(1) - 1).to_string()
+                let list = atom(&list);
+                let part = match (parameter, length) {
+                    // `$@` counts from 1.
+                    (Parameter::Special(_), length) => {
+                        refuse_if!(!is_number(&offset) || offset == "0", "a part of the arguments");
+                        let skipped = offset.parse::<i64>().unwrap_or(1) - 1;
+                        let rest = if skipped == 0 { list } else { format!("{list}.skip({skipped})") };
+                        length.map(|length| format!("{rest}.head({length})")).unwrap_or(rest)
                     }
-                    Parameter::Special(_) => return Err(No::new("a part of the arguments")),
-                    _ => offset,
+                    (_, Some(length)) => format!("{list}.extract({offset}, {length})"),
+                    (_, None) => format!("{list}.extract({offset})"),
                 };
-                if matches!(parameter, Parameter::Special(_)) {
-                    let rest = if offset == "0" { list.clone() } else { format!("{}.skip({offset})", atom(&list)) };
-                    return Ok(Part::Value(
-                        match length {
-                            Some(length) => format!("{rest}.head({length})"),
-                            None => rest,
-                        },
-                        Kind::List,
-                    ));
-                }
-                Ok(Part::Value(
-                    match length {
-                        Some(length) => format!("{}.extract({offset}, {length})", atom(&list)),
-                        None => format!("{}.extract({offset})", atom(&list)),
-                    },
-                    Kind::List,
-                ))
+                Ok(Part::Value(part, Kind::List))
             }
             part => {
                 let subject = atom(&Template(vec![part]).string());
                 let text = match length {
-                    Some(length) if negative(&offset) => format!("{subject}.sub_string({offset}, {length})"),
                     Some(length) => format!("{subject}.sub_string({offset}, {length})"),
                     None => format!("{subject}.sub_string({offset})"),
                 };
@@ -409,17 +371,10 @@ impl Port<'_> {
             None => self.subject(parameter)?,
         };
         if raw.is_empty() && list.is_some() {
+            let x = Part::Value("x".into(), Kind::Text);
             let joined = match kind {
-                Match::Prefix => {
-                    let mut all = to.clone();
-                    all.push(Part::Value("x".into(), Kind::Text));
-                    all
-                }
-                Match::Suffix => {
-                    let mut all = Template::value("x", Kind::Text);
-                    to.0.iter().for_each(|part| all.push(part.clone()));
-                    all
-                }
+                Match::Prefix => Template([to.0, vec![x]].concat()),
+                Match::Suffix => Template([vec![x], to.0].concat()),
                 _ => return Err(No::new("an empty pattern")),
             };
             return Ok(Part::Value(format!("{}.map(|x| {})", list.unwrap_or_default(), joined.string()), Kind::List));
@@ -434,21 +389,17 @@ impl Port<'_> {
             (Pattern::Text(_), _) => return Err(No::new("the first match of a variable")),
             (Pattern::Fixed(bare), kind) => {
                 let to = fixed_to.ok_or_else(|| No::new("a replacement with a variable in it"))?;
-                let regex = match pattern::is_special(bare) {
-                    true => pattern::regex(bare, pattern::Reach::Long)?,
-                    false => escaped(bare),
+                let (dots, regex) = match pattern::is_special(bare) {
+                    true => ("(?s)", pattern::regex(bare, pattern::Reach::Long)?),
+                    false => ("", escaped(bare)),
                 };
-                let dots = if pattern::is_special(bare) { "(?s)" } else { "" };
-                match kind {
-                    Match::Anywhere => format!("{subject}.sub({}, {})", quoted(&format!("{dots}{regex}")), quoted(&to)),
-                    Match::Prefix => format!("{subject}.sub({}, {})", quoted(&format!("{dots}^{regex}")), quoted(&to)),
-                    Match::Suffix => format!("{subject}.sub({}, {})", quoted(&format!("{dots}{regex}$")), quoted(&to)),
-                    Match::FirstOccurrence => format!(
-                        "{subject}.sub({}, {})",
-                        quoted(&format!("(?s)^(.*?){regex}")),
-                        quoted(&format!("${{1}}{to}"))
-                    ),
-                }
+                let (regex, to) = match kind {
+                    Match::Anywhere => (format!("{dots}{regex}"), to),
+                    Match::Prefix => (format!("{dots}^{regex}"), to),
+                    Match::Suffix => (format!("{dots}{regex}$"), to),
+                    Match::FirstOccurrence => (format!("(?s)^(.*?){regex}"), format!("${{1}}{to}")),
+                };
+                format!("{subject}.sub({}, {})", quoted(&regex), quoted(&to))
             }
         };
         Ok(match list {
@@ -468,27 +419,20 @@ fn fixed(parsed: &[WordPieceWithSource], inside: bool, out: &mut String) -> bool
             out.push(char);
         }
     };
-    parsed.iter().all(|piece| match &piece.piece {
-        WordPiece::Text(text) if inside => {
-            escape(text, out);
-            true
+    for piece in parsed {
+        match &piece.piece {
+            WordPiece::Text(text) if !inside => out.push_str(text),
+            WordPiece::Text(text) | WordPiece::SingleQuotedText(text) => escape(text, out),
+            WordPiece::AnsiCQuotedText(text) => match super::words::escapes(text) {
+                Ok(text) => escape(&text, out),
+                Err(_) => return false,
+            },
+            WordPiece::EscapeSequence(text) => escape(text.strip_prefix('\\').unwrap_or(text), out),
+            WordPiece::DoubleQuotedSequence(inner) if fixed(inner, true, out) => {}
+            _ => return false,
         }
-        WordPiece::Text(text) => {
-            out.push_str(text);
-            true
-        }
-        WordPiece::SingleQuotedText(text) => {
-            escape(text, out);
-            true
-        }
-        WordPiece::AnsiCQuotedText(text) => super::words::escapes(text).map(|text| escape(&text, out)).is_ok(),
-        WordPiece::EscapeSequence(text) => {
-            escape(text.strip_prefix('\\').unwrap_or(text), out);
-            true
-        }
-        WordPiece::DoubleQuotedSequence(inner) => fixed(inner, true, out),
-        _ => false,
-    })
+    }
+    true
 }
 
 /// Returns true if `${x^^}` has no pattern, which the parser returns as an empty one.

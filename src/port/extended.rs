@@ -1,9 +1,9 @@
 //! `[[ ]]`.
 
-use super::conditions::{joined, negated};
+use super::conditions::{compared, joined, negated};
 use super::expansions::Pattern;
 use super::text::{Kind, Template, atom, quoted};
-use super::{No, Port, arithmetic, pattern};
+use super::{No, Port, pattern};
 use brush_parser::ast::{BinaryPredicate as Two, ExtendedTestExpr as E, UnaryPredicate as One};
 
 impl<'a> Port<'a> {
@@ -13,12 +13,8 @@ impl<'a> Port<'a> {
             E::Or(left, right) => Ok(joined(&self.extended(left)?, "||", &self.extended(right)?)),
             E::Not(inner) => Ok(negated(&self.extended(inner)?)),
             E::Parenthesized(inner) => Ok(format!("({})", self.extended(inner)?)),
-            E::UnaryTest(operator, word) => match operator {
-                One::StringHasZeroLength => self.quoted_unary("-z", &word.value),
-                One::StringHasNonZeroLength => self.quoted_unary("-n", &word.value),
-                One::ShellVariableIsSetAndAssigned => self.is_set(&word.value),
-                other => self.quoted_unary(&other.to_string(), &word.value),
-            },
+            E::UnaryTest(One::ShellVariableIsSetAndAssigned, word) => self.is_set(&word.value),
+            E::UnaryTest(operator, word) => self.quoted_unary(&operator.to_string(), &word.value),
             E::BinaryTest(operator, left, right) => self.extended_binary(operator, &left.value, &right.value),
         }
     }
@@ -44,30 +40,12 @@ impl<'a> Port<'a> {
 
     pub(super) fn extended_binary(&mut self, operator: &Two, left: &str, right: &str) -> Result<String, No> {
         match operator {
-            Two::ArithmeticEqualTo
-            | Two::ArithmeticNotEqualTo
-            | Two::ArithmeticLessThan
-            | Two::ArithmeticLessThanOrEqualTo
-            | Two::ArithmeticGreaterThan
-            | Two::ArithmeticGreaterThanOrEqualTo => {
-                let side = |port: &mut Self, raw: &str| -> Result<String, No> {
-                    let bare = raw.trim_matches('"');
-                    arithmetic::value(port, bare).map(arithmetic::Value::number)
-                };
-                let (left, right) = (side(self, left)?, side(self, right)?);
-                let sign = match operator {
-                    Two::ArithmeticEqualTo => "==",
-                    Two::ArithmeticNotEqualTo => "!=",
-                    Two::ArithmeticLessThan => "<",
-                    Two::ArithmeticLessThanOrEqualTo => "<=",
-                    Two::ArithmeticGreaterThan => ">",
-                    _ => ">=",
-                };
-                let group = |text: String| {
-                    if super::text::is_atom(&text) || text.parse::<i64>().is_ok() { text } else { format!("({text})") }
-                };
-                Ok(format!("{} {sign} {}", group(left), group(right)))
-            }
+            Two::ArithmeticEqualTo => self.numbers(left, "==", right),
+            Two::ArithmeticNotEqualTo => self.numbers(left, "!=", right),
+            Two::ArithmeticLessThan => self.numbers(left, "<", right),
+            Two::ArithmeticLessThanOrEqualTo => self.numbers(left, "<=", right),
+            Two::ArithmeticGreaterThan => self.numbers(left, ">", right),
+            Two::ArithmeticGreaterThanOrEqualTo => self.numbers(left, ">=", right),
             Two::StringExactlyMatchesPattern
             | Two::StringDoesNotExactlyMatchPattern
             | Two::StringExactlyMatchesString
@@ -95,6 +73,12 @@ impl<'a> Port<'a> {
         }
     }
 
+    /// Compares numbers, which are arithmetic within `[[ ]]`.
+    fn numbers(&mut self, left: &str, sign: &str, right: &str) -> Result<String, No> {
+        let left = self.calculate(left.trim_matches('"'))?;
+        Ok(compared(left, sign, self.calculate(right.trim_matches('"'))?))
+    }
+
     pub(super) fn regex(&mut self, left: &str, right: &str) -> Result<String, No> {
         let subject = atom(&self.word(left)?.string());
         // A pattern is often in a variable that is assigned once, because bash needs that for spaces.
@@ -102,9 +86,7 @@ impl<'a> Port<'a> {
             Some(text) => quoted(&text),
             None => {
                 let template = self.word(right)?;
-                if right.contains('"') {
-                    return Err(No::new("a regular expression with quoted parts"));
-                }
+                refuse_if!(right.contains('"'), "a regular expression with quoted parts");
                 template.string()
             }
         };

@@ -1,7 +1,7 @@
 //! Finds how a script uses its variables, functions and options, before the first line is translated.
 
 use super::text::Kind;
-use super::walk::{self, Given, How, Visitor, fixed, id};
+use super::walk::{self, Given, How, Visitor, fixed};
 use brush_parser::ast;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -72,10 +72,8 @@ pub struct Facts {
     pub nullglob: bool,
     /// Set if `cd` is used outside of `( )`.
     pub changes_directory: bool,
-    /// Set if more than one command reads standard input.
+    /// How many commands read standard input.
     pub reads_input: usize,
-    /// Files that are sourced.
-    pub sources: bool,
     /// How the script uses IFS.
     pub ifs: Ifs,
     /// How often a trap for EXIT is set or reset.
@@ -86,8 +84,6 @@ pub struct Facts {
     pub(super) exported: HashSet<String>,
     /// How often each variable is assigned.
     pub writes: HashMap<String, usize>,
-    /// The names of all assigned variables.
-    pub assigned: HashSet<String>,
     /// Variables that contain several words.
     pub(super) lists_of_words: HashSet<(Option<usize>, String)>,
     /// The fixed values that are assigned to a variable.
@@ -128,20 +124,9 @@ pub enum Start {
 
 impl Facts {
     /// Collects the facts of a program.
-    pub fn of(program: &ast::Program) -> Self {
+    pub fn of(program: &ast::CompoundList) -> Self {
         let mut facts = Self::default();
-        for list in &program.complete_commands {
-            // Every complete command is a separate list, but the top level has one path.
-            for entry in &list.0 {
-                facts.enter(0, id(entry));
-                walk::and_or(
-                    &mut facts,
-                    &entry.0,
-                    if matches!(entry.1, ast::SeparatorOperator::Async) { How::Pipe } else { How::Statement },
-                );
-                facts.leave();
-            }
-        }
+        walk::list(&mut facts, program, How::Statement);
         facts.settle();
         facts
     }
@@ -185,7 +170,7 @@ impl Facts {
 
     /// Returns true if the script assigns a variable.
     pub fn is_assigned(&self, name: &str) -> bool {
-        self.assigned.contains(name)
+        self.writes.contains_key(name)
     }
 
     /// Returns the variables that the script reads and never sets.
@@ -244,6 +229,11 @@ impl Facts {
         self.declare();
     }
 
+    /// Returns the function that is being walked.
+    fn around(&mut self) -> Option<&mut Function> {
+        self.functions.get_mut(self.order.get(self.function?)?)
+    }
+
     fn event(&mut self, name: &str, given: Option<Given>) {
         self.count += 1;
         let scope = self.scope(self.function, name);
@@ -264,7 +254,6 @@ impl Facts {
 
 impl Visitor for Facts {
     fn write(&mut self, name: &str, given: Given) {
-        self.assigned.insert(name.to_owned());
         *self.writes.entry(name.to_owned()).or_default() += 1;
         if name == "IFS" && self.shells == 0 {
             let once = self.ifs == Ifs::Default && self.function.is_none() && self.path.len() == 1;
@@ -280,19 +269,13 @@ impl Visitor for Facts {
     }
 
     fn positional(&mut self, number: Option<u32>) {
-        let Some(function) =
-            self.function.and_then(|number| self.order.get(number)).and_then(|name| self.functions.get_mut(name))
-        else {
-            return;
-        };
+        let Some(function) = self.around() else { return };
         match number {
             None | Some(0) => function.variadic = true,
             Some(u32::MAX) => {}
             Some(number) => {
-                while function.params.len() < number as usize {
-                    let next = function.params.len() + 1;
-                    function.params.push(format!("arg{next}"));
-                }
+                let names = (function.params.len() + 1..=number as usize).map(|at| format!("arg{at}"));
+                function.params.extend(names);
             }
         }
     }
@@ -309,9 +292,6 @@ impl Visitor for Facts {
 
     fn leave_loop(&mut self, names: &[String]) {
         self.owned.truncate(self.owned.len() - names.len());
-        for name in names {
-            self.assigned.insert(name.clone());
-        }
     }
 
     fn enter(&mut self, block: usize, item: usize) {
@@ -356,11 +336,7 @@ impl Visitor for Facts {
         let rest: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
         match name.as_str() {
             "set" => self.set(&rest),
-            "shift" => match self
-                .function
-                .and_then(|number| self.order.get(number))
-                .and_then(|name| self.functions.get_mut(name))
-            {
+            "shift" => match self.around() {
                 Some(function) => function.variadic = true,
                 None => self.shifts |= !rest.iter().any(|word| word.contains("OPTIND")),
             },
@@ -373,11 +349,9 @@ impl Visitor for Facts {
             }
             "export" => self.exported.extend(rest.iter().filter_map(|word| word.split('=').next()).map(str::to_owned)),
             "read" => self.reads_input += 1,
-            "source" | "." => self.sources = true,
             _ => {}
         }
-        let caller = self.function.and_then(|number| self.order.get(number)).cloned();
-        if let Some(caller) = caller.and_then(|caller| self.functions.get_mut(&caller)) {
+        if let Some(caller) = self.around() {
             caller.calls.insert(name.clone());
         }
         let function = self.functions.entry(name.clone()).or_insert_with(|| Function { name, ..Function::default() });

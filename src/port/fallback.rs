@@ -3,7 +3,7 @@
 
 use super::printer::{Line, plain};
 use super::source::Extent;
-use super::text::{Kind, atom, quoted, raw};
+use super::text::{Kind, atom, is_one_of, quoted, raw};
 use super::walk::{self, Given, How, Visitor, fixed, id};
 use super::words::mangle;
 use super::{Level, No, Port};
@@ -66,38 +66,9 @@ impl Visitor for Needs {
 pub(super) const NEVER: &str = "this never runs";
 
 /// Commands that affect the shell that runs them.
-const OWN: &[&str] = &[
-    "cd",
-    "exit",
-    "return",
-    "break",
-    "continue",
-    "shift",
-    "set",
-    "trap",
-    "exec",
-    "export",
-    "source",
-    ".",
-    "alias",
-    "umask",
-    "ulimit",
-    "wait",
-    "shopt",
-    "getopts",
-    "pushd",
-    "popd",
-    "read",
-    "mapfile",
-    "readarray",
-    "unset",
-    "declare",
-    "eval",
-    "local",
-    "typeset",
-    "readonly",
-    "disown",
-];
+const OWN: &str = "\
+    cd exit return break continue shift set trap exec export source . alias umask ulimit wait shopt getopts pushd popd \
+    read mapfile readarray unset declare eval local typeset readonly disown";
 
 impl<'a> Port<'a> {
     /// Translates a statement that has no native translation.
@@ -133,18 +104,10 @@ impl<'a> Port<'a> {
             () => self.shell_statement(entry, &text),
         };
         let facts = self.facts;
-        for name in facts.first.get(&item).into_iter().flatten().filter(|_| !self.assigned_in_shell) {
-            let value = match facts.kind(self.function, name) {
-                Some(Kind::List) => "[]",
-                Some(Kind::Map) => "#{}",
-                Some(Kind::Number) => "0",
-                Some(Kind::Truth) => "false",
-                _ => "\"\"",
-            };
-            let scope = facts.scope(self.function, name);
-            self.declared.insert((scope, name.clone()));
-            let word = if scope.is_none() && facts.constants.contains(name) { "const" } else { "let" };
-            lines.push(plain(format!("{word} {} = {value};", mangle(name))));
+        let declared = if self.assigned_in_shell { None } else { facts.first.get(&item) };
+        for name in declared.into_iter().flatten() {
+            let value = facts.kind(self.function, name).unwrap_or(Kind::Text).empty();
+            lines.push(plain(format!("{} {} = {value};", self.declare_as(name), mangle(name))));
         }
         match shell {
             Ok(made) => {
@@ -170,14 +133,12 @@ impl<'a> Port<'a> {
         let mut needs = Needs::default();
         walk::and_or(&mut needs, &entry.0, How::Statement);
         let item = id(entry);
-        if needs.commands.iter().any(|name| OWN.contains(&name.as_str()))
+        if needs.commands.iter().any(|name| is_one_of(name, OWN))
             || needs.writes.iter().any(|name| self.facts.is_used_outside(name, item))
         {
             return Err(No::new("its status is read"));
         }
-        if self.result == super::functions::Gives::Text && self.function.is_some() {
-            return Err(No::new("its status is read"));
-        }
+        refuse_if!(self.is_read(), "its status is read");
         let shell = self.shell(text)?;
         self.helpers.insert("status_of");
         let name = self.status_name();
@@ -188,9 +149,7 @@ impl<'a> Port<'a> {
     fn shell_statement(&mut self, entry: &'a ast::CompoundListItem, text: &str) -> Result<Vec<Line>, No> {
         let mut needs = Needs::default();
         walk::and_or(&mut needs, &entry.0, How::Statement);
-        if text.trim_start().starts_with("coproc") {
-            return Err(No::new("`coproc`"));
-        }
+        refuse_if!(text.trim_start().starts_with("coproc"), "`coproc`");
         if let Some(line) = self.shell_assignment(entry)? {
             return Ok(vec![plain(line)]);
         }
@@ -205,7 +164,7 @@ impl<'a> Port<'a> {
             needs.commands.clear();
             needs.writes.clear();
         }
-        if let Some(name) = needs.commands.iter().find(|name| OWN.contains(&name.as_str())) {
+        if let Some(name) = needs.commands.iter().find(|name| is_one_of(name, OWN)) {
             return Err(No::new(format!("`{name}` changes the shell itself")));
         }
         let item = id(entry);
@@ -218,18 +177,14 @@ impl<'a> Port<'a> {
         if let Some(name) = needs.writes.iter().find(|name| self.facts.is_used_outside(name, item)) {
             return Err(No::new(format!("it sets `{name}`, which is used elsewhere")));
         }
-        if self.result == super::functions::Gives::Text && self.function.is_some() {
-            self.broken = Some(No::new("a function whose output has several parts"));
-        }
+        self.prints();
         if matches!(entry.1, ast::SeparatorOperator::Async) {
             let started = self.shell(text)?;
             self.hazard(
                 "a command in the background continues after the end of the script",
                 "the port ends it together with the script: `wait` for it",
             );
-            if self.function.is_some() {
-                return Err(No::new("a command in the background of a function"));
-            }
+            refuse_if!(self.function.is_some(), "a command in the background of a function");
             self.uses_jobs = true;
             self.late_output();
             return Ok(vec![plain(format!("jobs.push({started}.start());"))]);
@@ -242,16 +197,9 @@ impl<'a> Port<'a> {
     /// Translates `x=...` if only bash can compute its value.
     fn shell_assignment(&mut self, entry: &'a ast::CompoundListItem) -> Result<Option<String>, No> {
         use ast::CommandPrefixOrSuffixItem as Item;
-        if !entry.0.additional.is_empty() {
-            return Ok(None);
-        }
-        let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return Ok(None) };
-        let items: Vec<&Item> = simple
-            .prefix
-            .iter()
-            .flat_map(|items| &items.0)
-            .chain(simple.suffix.iter().flat_map(|items| &items.0))
-            .collect();
+        let Some(simple) = walk::alone(&entry.0) else { return Ok(None) };
+        let prefix = simple.prefix.iter().flat_map(|items| &items.0);
+        let items: Vec<&Item> = prefix.chain(simple.suffix.iter().flat_map(|items| &items.0)).collect();
         let word = simple.word_or_name.as_ref().map(|word| word.value.as_str());
         let ([Item::AssignmentWord(assignment, _)], None | Some("local")) = (items.as_slice(), word) else {
             return Ok(None);
@@ -262,9 +210,7 @@ impl<'a> Port<'a> {
             return Ok(None);
         };
         if matches!(name.as_str(), "IFS" | "PATH" | "PS4" | "OPTIND" | "SECONDS")
-            || value.value.contains("$?")
-            || value.value.contains("$$")
-            || value.value.contains("$!")
+            || ["$?", "$$", "$!"].iter().any(|own| value.value.contains(own))
         {
             return Ok(None);
         }
@@ -275,16 +221,14 @@ impl<'a> Port<'a> {
             _ => return Ok(None),
         };
         self.assigned_in_shell = true;
-        Ok(Some(self.give(name, &value, id(entry), false)))
+        Ok(Some(self.give(name, &value, id(entry))))
     }
 
     /// Returns a piece of bash as an expression, with the functions and values that it uses.
     pub(super) fn shell(&mut self, text: &str) -> Result<String, No> {
         let mut needs = Needs::default();
-        let program = walk::inner(text).ok_or_else(|| No::new("a piece of bash that cannot be read alone"))?;
-        for list in &program.complete_commands {
-            walk::list(&mut needs, list, How::Statement);
-        }
+        let list = walk::inner(text).ok_or_else(|| No::new("a piece of bash that cannot be read alone"))?;
+        walk::list(&mut needs, &list, How::Statement);
         // A new bash knows nothing about the script itself.
         let own =
             ["$!", "$$", "BASH_SOURCE", "OPTARG", "OPTIND", "FUNCNAME", "SECONDS", "DIRSTACK", "OLDPWD", "LINENO"];
@@ -294,9 +238,7 @@ impl<'a> Port<'a> {
         if text.contains("BASH_REMATCH") && !text.contains("=~") || text.contains("PIPESTATUS") && !text.contains('|') {
             return Err(No::new("a result of the statement before"));
         }
-        if text.contains("dirname") && text.contains("$0") {
-            return Err(No::new("the directory of the script itself"));
-        }
+        refuse_if!(text.contains("dirname") && text.contains("$0"), "the directory of the script itself");
         if text.split("${!").skip(1).any(|rest| rest.split('}').next().is_some_and(|name| !name.contains('['))) {
             return Err(No::new("the variable that another one names"));
         }
@@ -306,9 +248,7 @@ impl<'a> Port<'a> {
                 return Err(No::new(format!("`{name}` may be unset")));
             }
         }
-        if self.facts.ifs == super::facts::Ifs::Changed && text.contains('$') {
-            return Err(No::new("an IFS that changes"));
-        }
+        refuse_if!(self.facts.ifs == super::facts::Ifs::Changed && text.contains('$'), "an IFS that changes");
         let mut functions: Vec<String> = Vec::new();
         let mut open: Vec<String> = needs.commands.iter().cloned().collect();
         while let Some(name) = open.pop() {
@@ -330,25 +270,19 @@ impl<'a> Port<'a> {
                     .facts
                     .number(function.fname.value.as_str())
                     .is_some_and(|number| self.facts.scope(Some(number), name).is_some());
-                if !local {
-                    return Err(No::new(format!("a function sets `{name}`, which is used elsewhere")));
-                }
+                refuse_if!(!local, "a function sets `{name}`, which is used elsewhere");
             }
             open.extend(inner.commands);
         }
-        if needs.itself {
-            return Err(No::new("the script calls itself: make it a function"));
-        }
+        refuse_if!(needs.itself, "the script calls itself: make it a function");
         if needs.commands.contains("read") && !text.contains('<') && !text.contains('|') {
             return Err(No::new("`read` of the script's input"));
         }
         let mut prelude = self.ifs.as_ref().map(|raw| format!("IFS={raw}\n")).unwrap_or_default();
         for name in functions.iter().rev() {
             use ast::SourceLocation;
-            let function = self.bodies[name];
-            let span = function.location().ok_or_else(|| No::new("a function"))?;
-            let start = span.start.index;
-            prelude.push_str(&self.source.slice(start, span.end.index));
+            let span = self.bodies[name].location().ok_or_else(|| No::new("a function"))?;
+            prelude.push_str(&self.source.slice(span.start.index, span.end.index));
             prelude.push('\n');
         }
         let mut flags = String::new();
@@ -359,19 +293,20 @@ impl<'a> Port<'a> {
             flags.push('u');
         }
         let pipes = !self.facts.strict[2] && (text.contains('|') || prelude.contains('|'));
-        let mut head = match (flags.is_empty(), pipes) {
+        let options = match (flags.is_empty(), pipes) {
             (true, false) => String::new(),
             (false, false) => format!("set +{flags}; "),
             (true, true) => "set +o pipefail; ".to_owned(),
             (false, true) => format!("set +{flags} +o pipefail; "),
         };
+        let mut body = String::new();
         if self.facts.nullglob && text.contains('*') {
-            head.push_str("shopt -s nullglob; ");
+            body.push_str("shopt -s nullglob; ");
         }
         if text.contains("@(") || text.contains("+(") || text.contains("!(") {
-            head.push_str("shopt -s extglob; ");
+            body.push_str("shopt -s extglob; ");
         }
-        let body = format!("{head}{prelude}{text}");
+        body = format!("{body}{prelude}{text}");
         let mut methods = String::new();
         let mut array = None;
         for name in &needs.reads {
@@ -402,22 +337,13 @@ impl<'a> Port<'a> {
             methods.push_str(".dir(dir)");
         }
         if needs.positional || needs.name || array.is_some() {
-            let list = match self.current() {
-                _ if array.is_some() => array.as_ref().map(|(_, value)| value.clone()).unwrap_or_default(),
-                Some(function) if !function.variadic => {
-                    let names: Vec<String> = function
-                        .params
-                        .iter()
-                        .map(|name| self.aliases.get(name).map_or(name.clone(), |(name, _)| name.clone()))
-                        .collect();
-                    format!("[{}]", names.join(", "))
+            let list = match (&array, self.current()) {
+                (Some((_, value)), _) => value.clone(),
+                (None, Some(function)) if !function.variadic => {
+                    let shown = |name: &String| self.aliases.get(name).map_or(name.clone(), |(name, _)| name.clone());
+                    format!("[{}]", function.params.iter().map(shown).collect::<Vec<_>>().join(", "))
                 }
                 _ => self.arguments().to_owned(),
-            };
-            let script = if head.starts_with("set +") {
-                body.replacen(&head, &head.replace("set +e; ", ""), 1)
-            } else {
-                body.clone()
             };
             let strict = match self.facts.strict {
                 [true, true, true] => "-eu -o pipefail ",
@@ -426,14 +352,13 @@ impl<'a> Port<'a> {
                 [false, true, _] => "-u ",
                 _ => "",
             };
-            let script = script.strip_prefix(&head).unwrap_or(&script).to_owned();
             let script = match &array {
-                Some((name, _)) => format!("{name}=(\"$@\")\n{script}"),
-                None => script,
+                Some((name, _)) => format!("{name}=(\"$@\")\n{body}"),
+                None => body,
             };
             return Ok(format!("cmd(`bash {strict}-c ${{{}}} {} ${{{list}}}`){methods}", raw(&script), self.name));
         }
-        Ok(format!("sh({}){methods}", raw(&body)))
+        Ok(format!("sh({}){methods}", raw(&format!("{options}{body}"))))
     }
 }
 

@@ -4,34 +4,14 @@
 //! programs.
 
 use super::redirects::Out;
-use super::text::quoted;
+use super::text::{is_one_of, quoted};
 use super::walk::{self, fixed};
 use super::{No, Port};
 use brush_parser::ast;
 
 /// Programs that end each line of their output with a newline.
-const WHOLE_LINES: &[&str] = &[
-    "ls",
-    "find",
-    "grep",
-    "egrep",
-    "docker",
-    "ps",
-    "sort",
-    "uniq",
-    "awk",
-    "who",
-    "seq",
-    "df",
-    "du",
-    "getent",
-    "systemctl",
-    "ss",
-    "id",
-    "lsblk",
-    "mount",
-    "git",
-];
+const WHOLE_LINES: &str = "\
+    ls find grep egrep docker ps sort uniq awk who seq df du getent systemctl ss id lsblk mount git";
 
 /// Returns a program as a method of lines.
 fn method(words: &[String]) -> Option<String> {
@@ -100,9 +80,7 @@ impl Port<'_> {
     pub(super) fn lines_of(&mut self, pipe: &[ast::Command]) -> Result<String, No> {
         let (programs, methods) = split(pipe);
         let call = self.try_call(&pipe[..programs])?;
-        if call.redirects.output != Out::Through {
-            return Err(No::new("a redirection before a pipe"));
-        }
+        refuse_if!(call.redirects.output != Out::Through, "a redirection before a pipe");
         let call = if self.facts.strict[2] { call } else { call.accepting() };
         Ok(format!("{}.lines(){}", call.command(), methods.concat()))
     }
@@ -119,8 +97,7 @@ impl Port<'_> {
             _ => return Ok(None),
         };
         let before = rest.last().and_then(words_of).unwrap_or_default();
-        let whole =
-            before.first().is_some_and(|name| WHOLE_LINES.contains(&name.as_str())) || split(rest).0 < rest.len();
+        let whole = before.first().is_some_and(|name| is_one_of(name, WHOLE_LINES)) || split(rest).0 < rest.len();
         // A filter fails less often than the program before it, and only that program may end the script.
         if words[0] == "wc"
             && (!whole || self.facts.strict[2] && before.first().is_some_and(|name| name.ends_with("grep")))

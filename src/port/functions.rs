@@ -2,11 +2,18 @@
 
 use super::facts::Function;
 use super::printer::{Line, indented, plain};
+use super::text::is_one_of;
 use super::walk::{self, fixed};
 use super::words::mangle;
 use super::{No, Port};
 use brush_parser::ast;
-use std::collections::HashMap;
+
+/// Names of moyai's own functions.
+const TAKEN: &str = "\
+    print log warn die exit defer sleep lock flag opt env secret glob every on alarm regex html now time human \
+    random which ask read run lines json ok code output stop start wait trim replace split join find sort map \
+    filter push pop remove contains len range test call format head tail field fields cut sub grep get set keys \
+    values max min sum first last info debug assert visible outside";
 
 /// What a function returns to its caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +50,7 @@ impl<'a> Port<'a> {
     pub(super) fn function_name(&self, name: &str) -> String {
         let plain: String = name.chars().map(|char| if char.is_alphanumeric() { char } else { '_' }).collect();
         // A variable, or a function of moyai, may have the name.
-        let taken = self.facts.is_assigned(name) || super::names::is_taken(&plain);
+        let taken = self.facts.is_assigned(name) || is_one_of(&plain, TAKEN);
         if taken { format!("{plain}_") } else { mangle(&plain) }
     }
 
@@ -52,20 +59,12 @@ impl<'a> Port<'a> {
         let name = function.fname.value.clone();
         let number = self.facts.number(&name).ok_or_else(|| No::new("a function"))?;
         let facts = self.facts.functions[&name].clone();
-        if self.function.is_some() {
-            return Err(No::new("a function within a function"));
-        }
-        if facts.repeated {
-            return Err(No::new(format!("the function `{name}` has several definitions")));
-        }
-        if function.body.1.is_some() {
-            return Err(No::new(format!("the function `{name}` has redirections")));
-        }
+        refuse_if!(self.function.is_some(), "a function within a function");
+        refuse_if!(facts.repeated, "the function `{name}` has several definitions");
+        refuse_if!(function.body.1.is_some(), "the function `{name}` has redirections");
         let gives = self.gives(&name);
         if gives == Gives::Unknown {
-            if !facts.captured && facts.piped {
-                return Err(No::new(format!("the function `{name}` is used in a pipe or in the background")));
-            }
+            refuse_if!(!facts.captured && facts.piped, "the function `{name}` is used in a pipe or in the background");
             return Err(No::new(format!(
                 "what the function `{name}` prints is shown in one place and read in another"
             )));
@@ -93,48 +92,35 @@ impl<'a> Port<'a> {
         self.function = Some(number);
         self.result = gives;
         let mut names = facts.params.clone();
-        let mut skipped = Vec::new();
-        if !facts.variadic {
-            // `local name=$1` names the parameter.
-            for entry in &entries {
-                let Some((name, place)) = first_local(entry) else { break };
-                let constant = self.facts.scope(self.function, &name).is_none();
-                if constant
-                    || names.get(place).is_none_or(|known| known != &format!("arg{}", place + 1))
-                    || names.contains(&mangle(&name))
-                {
-                    break;
-                }
-                self.aliases.insert(names[place].clone(), (mangle(&name), super::text::Kind::Text));
-                names[place] = mangle(&name);
-                self.declared.insert((self.function, name));
-                skipped.push(walk::id(*entry));
+        let mut kept = entries.as_slice();
+        // `local name=$1` names the parameter.
+        while let [entry, rest @ ..] = kept
+            && !facts.variadic
+            && let Some((name, place)) = first_local(entry)
+            && self.facts.scope(self.function, &name).is_some()
+            && names.get(place).is_some_and(|known| known == &format!("arg{}", place + 1))
+            && !names.contains(&mangle(&name))
+        {
+            self.aliases.insert(names[place].clone(), (mangle(&name), super::text::Kind::Text));
+            names[place] = mangle(&name);
+            self.declared.insert((self.function, name));
+            if let Some(extent) = self.source.extent(&entry.0) {
+                self.levels.insert(extent.line, super::Level::Native);
             }
+            kept = rest;
         }
         let parameters = if facts.variadic { "words".to_owned() } else { names.join(", ") };
-        let kept: Vec<&'a ast::CompoundListItem> =
-            entries.iter().copied().filter(|entry| !skipped.contains(&walk::id(*entry))).collect();
-        let levels: HashMap<usize, super::Level> = entries
-            .iter()
-            .filter(|entry| skipped.contains(&walk::id(**entry)))
-            .filter_map(|entry| self.source.extent(&entry.0))
-            .map(|extent| (extent.line, super::Level::Native))
-            .collect();
-        self.levels.extend(levels);
-        let made = self.function_body(&kept, end, gives);
+        let made = self.function_body(kept, end, gives);
         (self.aliases, self.loops, self.result, self.function, self.has_before) = saved;
         let body = made?;
         let shown = self.function_name(&name);
-        let mut lines = Vec::new();
-        if facts.closure {
-            lines.push(plain(format!("let {shown} = |{parameters}| {{")));
-            lines.extend(indented(body));
-            lines.push(plain("};"));
-        } else {
-            lines.push(plain(format!("fn {shown}({parameters}) {{")));
-            lines.extend(indented(body));
-            lines.push(plain("}"));
-        }
+        let (head, end) = match facts.closure {
+            true => (format!("let {shown} = |{parameters}| {{"), "};"),
+            false => (format!("fn {shown}({parameters}) {{"), "}"),
+        };
+        let mut lines = vec![plain(head)];
+        lines.extend(indented(body));
+        lines.push(plain(end));
         self.defined.insert(name);
         Ok(lines)
     }
@@ -154,8 +140,7 @@ impl<'a> Port<'a> {
                 Ok(lines)
             }
             Gives::Truth => {
-                let plain_end = ends_plainly(last);
-                if plain_end {
+                if ends_plainly(last) {
                     let mut lines = self.entries(entries, end);
                     if !returns(last) {
                         lines.push(plain("true"));
@@ -163,16 +148,11 @@ impl<'a> Port<'a> {
                     return Ok(lines);
                 }
                 let mut lines = self.entries(rest, self.source.extent(&last.0).map_or(end, |extent| extent.line));
-                self.has_before = true;
-                self.before.clear();
-                let condition = self.condition_of(&last.0)?;
-                self.has_before = false;
-                let before = std::mem::take(&mut self.before);
+                let (before, condition) = self.with_before(|port| port.condition_of(&last.0));
+                let condition = condition?;
                 lines.extend(before.into_iter().map(plain));
                 if let Some(extent) = self.source.extent(&last.0) {
-                    for line in extent.line..=extent.last {
-                        self.levels.entry(line).or_insert(super::Level::Native);
-                    }
+                    self.translated(extent.line..=extent.last);
                     self.printed = extent.last;
                 }
                 lines.push(plain(condition));
@@ -201,11 +181,9 @@ impl<'a> Port<'a> {
         let mut lines = Vec::new();
         match last.0.first.seq.as_slice() {
             [ast::Command::Compound(ast::CompoundCommand::IfClause(clause), None)] => {
-                self.has_before = true;
-                self.before.clear();
-                let condition = self.condition(&clause.condition)?;
-                self.has_before = false;
-                lines.extend(std::mem::take(&mut self.before).into_iter().map(plain));
+                let (before, condition) = self.with_before(|port| port.condition(&clause.condition));
+                let condition = condition?;
+                lines.extend(before.into_iter().map(plain));
                 lines.push(plain(format!("if {condition} {{")));
                 lines.extend(indented(self.tail_block(&clause.then, end)?));
                 let mut otherwise = false;
@@ -227,19 +205,15 @@ impl<'a> Port<'a> {
                     lines.push(plain("    \"\""));
                 }
                 lines.push(plain("}"));
-                self.levels.entry(extent.line).or_insert(super::Level::Native);
-                self.levels.entry(extent.last).or_insert(super::Level::Native);
-                self.printed = self.printed.max(extent.last);
+                self.translated(extent.line..=extent.line);
+                self.translated(extent.last..=extent.last);
             }
             pipe => {
-                let text = self.printed_text(pipe)?.ok_or_else(no)?;
-                for line in extent.line..=extent.last {
-                    self.levels.entry(line).or_insert(super::Level::Native);
-                }
-                self.printed = self.printed.max(extent.last);
-                lines.push(plain(text));
+                lines.push(plain(self.printed_text(pipe)?.ok_or_else(no)?));
+                self.translated(extent.line..=extent.last);
             }
         }
+        self.printed = self.printed.max(extent.last);
         Ok(lines)
     }
 
@@ -272,49 +246,29 @@ impl<'a> Port<'a> {
 
 /// Returns the name and the argument's number in `local name=$1`.
 fn first_local(entry: &ast::CompoundListItem) -> Option<(String, usize)> {
-    if !entry.0.additional.is_empty() {
-        return None;
-    }
-    let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return None };
-    let words = walk::words(simple);
+    let words = walk::words(walk::alone(&entry.0)?);
     let [word, assigned] = words.as_slice() else { return None };
-    if word != "local" {
-        return None;
-    }
     let (name, value) = assigned.split_once('=')?;
-    let digit = value
-        .trim_matches('"')
-        .strip_prefix('$')?
-        .trim_start_matches('{')
-        .trim_end_matches('}')
-        .parse::<usize>()
-        .ok()?;
-    (walk::is_name(name) && digit > 0).then(|| (name.to_owned(), digit - 1))
+    let value = value.trim_matches('"').strip_prefix('$')?.trim_start_matches('{').trim_end_matches('}');
+    let digit = value.parse::<usize>().ok()?;
+    (word == "local" && walk::is_name(name) && digit > 0).then(|| (name.to_owned(), digit - 1))
 }
 
 /// Returns true if the last command's status is always 0, or the command is a `return`.
 fn ends_plainly(entry: &ast::CompoundListItem) -> bool {
-    if !entry.0.additional.is_empty() {
-        return false;
-    }
+    use ast::CompoundCommand as C;
     match entry.0.first.seq.as_slice() {
+        _ if !entry.0.additional.is_empty() => false,
         [ast::Command::Simple(simple)] => {
-            let words = walk::words(simple);
-            matches!(
-                words.first().map(String::as_str),
-                None | Some("echo" | "printf" | "return" | "exit" | "local" | ":" | "true")
-            )
+            matches!(walk::name(simple), "" | "echo" | "printf" | "return" | "exit" | "local" | ":" | "true")
         }
-        [ast::Command::Compound(compound, _)] => !matches!(
-            compound,
-            ast::CompoundCommand::Arithmetic(_)
-                | ast::CompoundCommand::BraceGroup(_)
-                | ast::CompoundCommand::Subshell(_)
-        ),
+        [ast::Command::Compound(compound, _)] => {
+            !matches!(compound, C::Arithmetic(_) | C::BraceGroup(_) | C::Subshell(_))
+        }
         _ => false,
     }
 }
 
 fn returns(entry: &ast::CompoundListItem) -> bool {
-    matches!(entry.0.first.seq.as_slice(), [ast::Command::Simple(simple)] if matches!(walk::words(simple).first().map(String::as_str), Some("return" | "exit")))
+    walk::only(&entry.0.first).is_some_and(|simple| matches!(walk::name(simple), "return" | "exit"))
 }

@@ -2,7 +2,7 @@
 
 use super::printer::{Line, plain};
 use super::redirects::{In, Out};
-use super::text::{Kind, Part, Template, atom};
+use super::text::{Kind, Part, Template};
 use super::walk;
 use super::{No, Port};
 use brush_parser::ast;
@@ -10,23 +10,13 @@ use brush_parser::ast;
 impl<'a> Port<'a> {
     /// Translates `( ... )`. Without a subshell, only `cd` and programs behave the same.
     pub(super) fn subshell(&mut self, shell: &'a ast::SubshellCommand) -> Result<Vec<Line>, No> {
-        let entries: Vec<&'a ast::CompoundListItem> = shell.list.0.iter().collect();
-        let mut parts: Vec<&'a ast::Pipeline> = Vec::new();
-        for entry in &entries {
-            parts.push(&entry.0.first);
-            for next in &entry.0.additional {
-                match next {
-                    ast::AndOr::And(pipe) => parts.push(pipe),
-                    ast::AndOr::Or(_) => return Err(No::new("a subshell")),
-                }
-            }
-        }
+        let or = |next: &ast::AndOr| matches!(next, ast::AndOr::Or(_));
+        refuse_if!(shell.list.0.iter().flat_map(|entry| &entry.0.additional).any(or), "a subshell");
+        let parts: Vec<&ast::Pipeline> = shell.list.0.iter().flat_map(|entry| walk::pipes(&entry.0)).collect();
         let [first, rest @ ..] = parts.as_slice() else { return Err(No::new("a subshell")) };
-        let [ast::Command::Simple(simple)] = first.seq.as_slice() else { return Err(No::new("a subshell")) };
+        let simple = walk::only(first).ok_or_else(|| No::new("a subshell"))?;
         let words = walk::words(simple);
-        if words.len() != 2 || words[0] != "cd" || self.directory {
-            return Err(No::new("a subshell"));
-        }
+        refuse_if!(words.len() != 2 || words[0] != "cd" || self.directory, "a subshell");
         let dir = self.word(&words[1])?.string();
         let mut lines = Vec::new();
         for pipe in rest {
@@ -35,7 +25,7 @@ impl<'a> Port<'a> {
                 return Err(No::new("a file in a subshell"));
             }
             call.methods.push_str(&format!(".dir({dir})"));
-            let text = self.run_of(&call)?;
+            let text = self.run_of(&call);
             lines.push(plain(self.marked(text)));
         }
         Ok(lines)
@@ -47,41 +37,33 @@ impl<'a> Port<'a> {
         list: &'a ast::CompoundList,
         redirects: Option<&'a ast::RedirectList>,
     ) -> Result<Vec<Line>, No> {
+        let no = || No::new("a block of commands with a redirection");
         let found = self.redirects(redirects.iter().flat_map(|list| &list.0))?;
         let mut texts = Template::default();
         for entry in &list.0 {
-            if !entry.0.additional.is_empty() {
-                return Err(No::new("a block of commands with a redirection"));
-            }
-            let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else {
-                return Err(No::new("a block of commands with a redirection"));
-            };
+            let simple = walk::alone(&entry.0).ok_or_else(no)?;
             let words = walk::words(simple);
             let inner = self.redirects_of(simple)?;
             match words.first().map(String::as_str) {
                 Some("echo") if inner.none() => {
                     let (text, newline) = self.echo(&words[1..])?;
                     text.0.into_iter().for_each(|part| texts.push(part));
-                    if newline {
-                        texts.push(Part::Text("\n".to_owned()));
-                    }
+                    texts.end_line(newline);
                 }
                 Some("printf") if inner.none() => {
                     let (text, newline) = self.printf(&words[1..])?.ok_or_else(|| No::new("`printf`"))?;
                     texts.push(Part::Value(text, Kind::Text));
-                    if newline {
-                        texts.push(Part::Text("\n".to_owned()));
-                    }
+                    texts.end_line(newline);
                 }
                 Some("cat") if words.len() == 1 => match inner.input {
-                    super::redirects::In::Text(text) => texts.push(Part::Value(text, Kind::Text)),
-                    _ => return Err(No::new("a block of commands with a redirection")),
+                    In::Text(text) => texts.push(Part::Value(text, Kind::Text)),
+                    _ => return Err(no()),
                 },
                 Some("cat") if words.len() == 2 && inner.none() => {
                     let path = self.path(&words[1])?;
                     texts.push(Part::Value(format!("file::read({path})"), Kind::Text));
                 }
-                _ => return Err(No::new("a block of commands with a redirection")),
+                _ => return Err(no()),
             }
         }
         let text = texts.string();
@@ -89,7 +71,7 @@ impl<'a> Port<'a> {
             Out::File(path) => Ok(vec![plain(format!("file::write({path}, {text});"))]),
             Out::Append(path) => Ok(vec![plain(format!("file::append({path}, {text});"))]),
             Out::Error => Ok(vec![plain(format!("warn({text}.sub(\"\\n$\", \"\"));"))]),
-            _ => Err(No::new("a block of commands with a redirection")),
+            _ => Err(no()),
         }
     }
 
@@ -98,8 +80,12 @@ impl<'a> Port<'a> {
         self.differs("a command in the background prints while it runs", "the port shows its output when it waits");
     }
 
-    /// Returns the variable that holds a command in the background: `pid=$!`.
-    pub(super) fn job(&self, raw: &str) -> Option<String> {
+    /// Returns the command in the background that a word names: `$!`, or the variable of `pid=$!`.
+    pub(super) fn job(&mut self, raw: &str) -> Option<String> {
+        if raw.trim_matches('"') == "$!" && self.function.is_none() {
+            self.uses_jobs = true;
+            return Some("jobs[-1]".to_owned());
+        }
         let name = raw.trim_matches('"').strip_prefix('$')?.trim_matches(['{', '}']);
         self.jobs_of.contains(name).then(|| super::words::mangle(name))
     }
@@ -157,33 +143,15 @@ impl<'a> Port<'a> {
         let text = text.trim_start_matches('<').trim();
         let text = text.strip_prefix('(').unwrap_or(text);
         let text = text.strip_suffix(')').unwrap_or(text).trim().to_owned();
-        self.notes.push((self.line, super::Level::Shell, "`<( )` has more than programs and pipes".to_owned()));
-        self.levels.insert(self.line, super::Level::Shell);
+        self.stays_in_bash("`<( )` has more than programs and pipes");
         self.shell(&text)
     }
 
     /// Returns the lines that are redirected or piped into a loop.
     pub(super) fn loop_input(&mut self, redirects: Option<&'a ast::RedirectList>) -> Result<Option<String>, No> {
         let Some(list) = redirects else { return Ok(None) };
-        if let [
-            ast::IoRedirect::File(
-                None,
-                ast::IoFileRedirectKind::Read,
-                ast::IoFileRedirectTarget::ProcessSubstitution(_, shell),
-            ),
-        ] = list.0.as_slice()
-        {
-            return self.substituted(shell).map(|command| Some(format!("{command}.lines()")));
-        }
         let found = self.redirects(list.0.iter())?;
-        if found.output != Out::Through || found.both || found.silent {
-            return Err(No::new("a loop with a redirected output"));
-        }
-        Ok(match found.input {
-            In::Through => None,
-            In::Null => Some("[]".to_owned()),
-            In::File(path) => Some(format!("file::lines({path})")),
-            In::Text(text) => Some(format!("{}.lines()", atom(&text))),
-        })
+        refuse_if!(found.output != Out::Through || found.both || found.silent, "a loop with a redirected output");
+        Ok(found.input.lines())
     }
 }

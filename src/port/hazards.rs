@@ -20,27 +20,17 @@ const LIMITS: &[(&str, &[&str])] = &[
 /// Checks the complete script.
 pub fn check(port: &mut Port<'_>) {
     let mut entries: Vec<(usize, ast::AndOrList)> = Vec::new();
-    let lists = &port.source.program.complete_commands;
-    for list in lists {
-        gather(port, list, &mut entries);
-    }
+    gather(port, &port.source.program, &mut entries);
     let mut found: Vec<(usize, Found)> = Vec::new();
     for (line, chain) in &entries {
         pipes(*line, chain, port.facts.strict, &mut found);
     }
-    let strict = port.facts.strict[0];
-    if !strict && !entries.is_empty() {
-        let line = entries[0].0;
-        found.push((
-            line,
-            (
-                "without `set -e` the script continues after a failed command".into(),
-                "the port stops at the first failure",
-            ),
-        ));
-    }
     for (line, (text, instead)) in found {
         port.hazard_at(line, &text, instead);
+    }
+    if let Some((line, _)) = entries.first().filter(|_| !port.facts.strict[0]) {
+        let text = "without `set -e` the script continues after a failed command";
+        port.hazard_at(*line, text, "the port stops at the first failure");
     }
 }
 
@@ -50,29 +40,20 @@ fn gather(port: &Port<'_>, list: &ast::CompoundList, out: &mut Vec<(usize, ast::
     for entry in &list.0 {
         let line = port.source.extent(&entry.0).map_or(1, |extent| extent.line);
         out.push((line, entry.0.clone()));
-        let rest = entry.0.additional.iter().map(|next| match next {
-            ast::AndOr::And(pipe) | ast::AndOr::Or(pipe) => pipe,
-        });
-        for command in std::iter::once(&entry.0.first).chain(rest).flat_map(|pipe| &pipe.seq) {
+        for command in walk::pipes(&entry.0).flat_map(|pipe| &pipe.seq) {
             let compound = match command {
                 ast::Command::Compound(compound, _) => compound,
                 ast::Command::Function(function) => &function.body.0,
                 _ => continue,
             };
             match compound {
-                C::BraceGroup(group) => gather(port, &group.list, out),
-                C::Subshell(group) => gather(port, &group.list, out),
+                C::BraceGroup(ast::BraceGroupCommand { list, .. }) | C::Subshell(ast::SubshellCommand { list, .. }) => {
+                    gather(port, list, out)
+                }
                 C::ForClause(clause) => {
                     for word in clause.values.iter().flatten() {
-                        if let Some(inner) =
-                            word.value.strip_prefix("$(").and_then(|text| text.strip_suffix(')')).and_then(walk::inner)
-                        {
-                            for list in &inner.complete_commands {
-                                for entry in &list.0 {
-                                    out.push((clause.loc.start.line, entry.0.clone()));
-                                }
-                            }
-                        }
+                        let inner = walk::captured(&word.value).into_iter().flat_map(|list| list.0);
+                        out.extend(inner.map(|entry| (clause.loc.start.line, entry.0)));
                     }
                     gather(port, &clause.body.list, out);
                 }
@@ -100,35 +81,24 @@ fn gather(port: &Port<'_>, list: &ast::CompoundList, out: &mut Vec<(usize, ast::
 
 /// Finds the hazards of the pipes of a list, and of those in its `$( )`.
 fn pipes(line: usize, chain: &ast::AndOrList, strict: [bool; 3], found: &mut Vec<(usize, Found)>) {
-    let rest = chain.additional.iter().map(|next| match next {
-        ast::AndOr::And(pipe) | ast::AndOr::Or(pipe) => pipe,
-    });
-    for pipe in std::iter::once(&chain.first).chain(rest) {
-        let stages: Vec<Vec<String>> = pipe
-            .seq
-            .iter()
-            .map(|command| match command {
-                ast::Command::Simple(simple) => walk::words(simple),
-                _ => Vec::new(),
-            })
-            .collect();
-        for hazard in of_pipe(&stages, strict) {
-            found.push((line, hazard));
-        }
+    for pipe in walk::pipes(chain) {
+        let mut stages: Vec<Vec<String>> = Vec::new();
         for command in &pipe.seq {
-            if let ast::Command::Simple(simple) = command {
-                of_command(line, simple, found);
-            }
+            let ast::Command::Simple(simple) = command else {
+                stages.push(Vec::new());
+                continue;
+            };
+            stages.push(walk::words(simple));
+            of_command(line, simple, found);
         }
+        found.extend(of_pipe(&stages, strict).into_iter().map(|hazard| (line, hazard)));
     }
     // Programs within words.
-    for command in std::iter::once(&chain.first).flat_map(|pipe| &pipe.seq) {
+    for command in &chain.first.seq {
         let ast::Command::Simple(simple) = command else { continue };
         for text in captured(&simple.to_string()) {
-            for list in walk::inner(&text).iter().flat_map(|program| &program.complete_commands) {
-                for entry in &list.0 {
-                    pipes(line, &entry.0, strict, found);
-                }
+            for entry in walk::inner(&text).iter().flat_map(|list| &list.0) {
+                pipes(line, &entry.0, strict, found);
             }
         }
     }

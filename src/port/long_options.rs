@@ -2,8 +2,9 @@
 //! done`.
 
 use super::options::{OWN, TAKEN, assigned};
-use super::printer::{Line, indented, plain};
-use super::text::{Kind, quoted};
+use super::printer::{Line, plain};
+use super::statements::either;
+use super::text::{Kind, is_one_of, quoted};
 use super::walk::{self, id};
 use super::words::mangle;
 use super::{No, Port};
@@ -56,12 +57,8 @@ impl<'a> Port<'a> {
                 "the port has only the other arguments",
             );
         }
-        self.take_comments(body.loc.end.line);
-        for line in body.loc.start.line..=body.loc.end.line {
-            if !self.source.is_empty(line) {
-                self.levels.entry(line).or_insert(super::Level::Native);
-            }
-        }
+        self.take_comments(body.loc.end.line + 1);
+        self.translated(body.loc.start.line..=body.loc.end.line);
         Ok(translated)
     }
 
@@ -104,19 +101,16 @@ impl<'a> Port<'a> {
                 continue;
             }
             if patterns == ["*"] {
-                match entries.as_slice() {
-                    [] => continue,
-                    [one] if one.0.to_string().trim() == "break" || ends => continue,
-                    [one] => match collected(one, subject) {
-                        Some(name) if self.is_known(&name) => {
-                            lines.push(plain(format!("{} += args;", mangle(&name))));
-                            continue;
-                        }
-                        _ => return Ok(None),
-                    },
-                    _ if ends => continue,
-                    _ => return Ok(None),
+                if let [one] = entries.as_slice()
+                    && one.0.to_string().trim() != "break"
+                    && !ends
+                    && let Some(name) = collected(one, subject).filter(|name| self.is_known(name))
+                {
+                    lines.push(plain(format!("{} += args;", mangle(&name))));
+                } else if !breaks && !ends {
+                    return Ok(None);
                 }
+                continue;
             }
             let Some(names) = names(&patterns) else { return Ok(None) };
             if names.long == ["help"] || names.long.is_empty() && names.short == ["h"] {
@@ -125,7 +119,7 @@ impl<'a> Port<'a> {
             let mut calls: Vec<String> = Vec::new();
             for name in names.long.iter().chain(&names.short) {
                 let mut shown = name.clone();
-                if TAKEN.contains(&name.as_str()) {
+                if is_one_of(name, TAKEN) {
                     shown = format!("script-{name}");
                     lines.push(plain(format!("// port: --{name} is an option of moyai itself, so this is --{shown}.")));
                     self.hazard(
@@ -160,24 +154,15 @@ impl<'a> Port<'a> {
                     }
                     let first = if is_known { shown.clone() } else { "\"\"".to_owned() };
                     let value = calls.iter().rev().fold(first, |inner, call| format!("opt({}, {inner})", quoted(call)));
-                    lines.push(plain(self.give(&name, &value, id(entries[0]), false)));
+                    lines.push(plain(self.give(&name, &value, id(entries[0]))));
                 }
                 None if names.joined || text.contains('$') && reads_arguments(&text, subject) => return Ok(None),
                 None => {
                     let end = walk::arm_end(case, at);
                     let test = calls.iter().map(|call| format!("flag({})", quoted(call))).collect::<Vec<_>>();
                     let block = self.block_entries(&entries, end);
-                    let test = test.join(" || ");
-                    match block.as_slice() {
-                        [] => {}
-                        [one] if one.text.len() < 70 && !one.text.contains("//") => {
-                            lines.push(plain(format!("if {test} {{ {} }}", one.text)))
-                        }
-                        _ => {
-                            lines.push(plain(format!("if {test} {{")));
-                            lines.extend(indented(block));
-                            lines.push(plain("}"));
-                        }
+                    if !block.is_empty() {
+                        lines.extend(either(&test.join(" || "), block, Vec::new()));
                     }
                 }
             }

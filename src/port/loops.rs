@@ -2,9 +2,10 @@
 
 use super::arithmetic;
 use super::printer::{Line, indented, plain};
-use super::text::{Kind, Part, Template, atom, is_number, quoted};
+use super::reading::fields;
+use super::text::{Kind, List, Part, Template, atom, is_number, quoted};
 use super::walk;
-use super::words::mangle;
+use super::words::{mangle, names_in};
 use super::{No, Port};
 use brush_parser::ast;
 
@@ -28,50 +29,34 @@ impl<'a> Port<'a> {
         if all && let Some(lines) = self.long_options(&name, &clause.body)? {
             return Ok(lines);
         }
-        let escapes = self.facts.escapes(self.function, &name);
         let (list, kind) = match &clause.values {
             None => (self.arguments().to_owned(), Kind::Text),
             Some(values) => self.values(values)?,
         };
         let variable = mangle(&name);
-        self.body(
-            &clause.body,
-            vec![(name, kind)],
-            escapes,
-            |inner| format!("for {inner} in {list} {{"),
-            &variable,
-            kind,
-        )
-    }
-
-    fn body(
-        &mut self,
-        body: &'a ast::DoGroupCommand,
-        names: Vec<(String, Kind)>,
-        escapes: bool,
-        head: impl Fn(&str) -> String,
-        variable: &str,
-        kind: Kind,
-    ) -> Result<Vec<Line>, No> {
-        let end = body.loc.end.line;
         let mut lines = Vec::new();
-        if escapes {
-            lines.push(plain(head("word")));
-            let own = self.kind_of(&names[0].0);
+        if self.facts.escapes(self.function, &name) {
+            let own = self.kind_of(&name);
             let value = if kind == Kind::Number && own != Kind::Number { "word.to_string()" } else { "word" };
+            lines.push(plain(format!("for word in {list} {{")));
             lines.push(plain(format!("    {variable} = {value};")));
-            self.declared.insert((self.facts.scope(self.function, &names[0].0), names[0].0.clone()));
-            lines.extend(indented(self.block(&body.list, end)));
+            self.declare_as(&name);
+            lines.extend(indented(self.block(&clause.body.list, clause.body.loc.end.line)));
         } else {
-            lines.push(plain(head(variable)));
-            let count = names.len();
-            self.loops.extend(names);
-            let made = self.block(&body.list, end);
-            self.loops.truncate(self.loops.len() - count);
-            lines.extend(indented(made));
+            lines.push(plain(format!("for {variable} in {list} {{")));
+            lines.extend(indented(self.loop_block(vec![(name, kind)], &clause.body)));
         }
         lines.push(plain("}"));
         Ok(lines)
+    }
+
+    /// Translates the body of a loop that has these variables.
+    fn loop_block(&mut self, names: Vec<(String, Kind)>, body: &'a ast::DoGroupCommand) -> Vec<Line> {
+        let outer = self.loops.len();
+        self.loops.extend(names);
+        let made = self.block(&body.list, body.loc.end.line);
+        self.loops.truncate(outer);
+        made
     }
 
     /// Translates the words after `in`.
@@ -114,8 +99,7 @@ impl<'a> Port<'a> {
                 }
             }
         }
-        let mut parts: Vec<String> = Vec::new();
-        let mut run: Vec<String> = Vec::new();
+        let mut list = List::default();
         let numbers = values.iter().all(|value| is_number(&value.value));
         for value in values {
             for arg in self.argument(&value.value)? {
@@ -123,52 +107,32 @@ impl<'a> Port<'a> {
                     let Some(pattern) = self.glob(&arg)? else {
                         return Err(No::new("a pattern in quotes and without"));
                     };
-                    if !run.is_empty() {
-                        parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
-                    }
-                    parts.push(pattern);
+                    list.extend(pattern);
                     continue;
                 }
                 match arg.template.single() {
-                    Some((list, Kind::List)) => {
-                        if !run.is_empty() {
-                            parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
-                        }
+                    Some((array, Kind::List)) => {
                         let splits = arg.bare && matches!(value.value.as_str(), "$@" | "$*" | "${@}" | "${*}")
                             || arg.bare && value.value.ends_with("[@]}") && value.value.starts_with("${");
-                        parts.push(match splits {
-                            true => format!("{}.join(\" \").find_all(#\"\\S+\"#)", atom(list)),
-                            false => list.to_owned(),
+                        list.extend(match splits {
+                            true => format!("{}.join(\" \").find_all(#\"\\S+\"#)", atom(array)),
+                            false => array.to_owned(),
                         });
                     }
-                    _ if numbers => run.push(arg.template.fixed().unwrap_or_default()),
+                    _ if numbers => list.push(arg.template.fixed().unwrap_or_default()),
                     Some((text, Kind::Text))
                         if arg.bare && value.value.starts_with('$') && !value.value.starts_with('"') =>
                     {
                         // A loop splits a value without quotes.
-                        if !run.is_empty() {
-                            parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
-                        }
                         let pattern =
                             self.word_pattern().ok_or_else(|| No::new("a loop with an IFS of the script's own"))?;
-                        parts.push(format!("{}.find_all({pattern})", atom(text)));
+                        list.extend(format!("{}.find_all({pattern})", atom(text)));
                     }
-                    _ => run.push(arg.template.string()),
+                    _ => list.push(arg.template.string()),
                 }
             }
         }
-        if !run.is_empty() || parts.is_empty() {
-            parts.push(format!("[{}]", run.join(", ")));
-        }
-        let kind = if numbers { Kind::Number } else { Kind::Text };
-        Ok((
-            if parts.len() == 1 {
-                parts.remove(0)
-            } else {
-                parts.iter().map(|part| atom(part)).collect::<Vec<_>>().join(" + ")
-            },
-            kind,
-        ))
+        Ok((list.string(), if numbers { Kind::Number } else { Kind::Text }))
     }
 
     /// Translates a pattern for file names.
@@ -219,9 +183,7 @@ impl<'a> Port<'a> {
 
     fn sequence(&mut self, text: &str) -> Result<(String, Kind), No> {
         let words = shlex::split(text).ok_or_else(|| No::new("`seq`"))?;
-        if words.iter().any(|word| word.starts_with('-') && !is_number(word)) {
-            return Err(No::new("an option of `seq`"));
-        }
+        refuse_if!(words.iter().any(|word| word.starts_with('-') && !is_number(word)), "an option of `seq`");
         let number =
             |port: &mut Self, raw: &String| -> Result<String, No> { Ok(port.word(&format!("\"{raw}\""))?.number()) };
         let made = match words.as_slice() {
@@ -239,13 +201,9 @@ impl<'a> Port<'a> {
     pub(super) fn for_arithmetic(&mut self, clause: &'a ast::ArithmeticForClauseCommand) -> Result<Vec<Line>, No> {
         let end = clause.body.loc.end.line;
         let mut lines = Vec::new();
-        let continues = {
-            let span = (&clause.body.loc.start, &clause.body.loc.end);
-            self.source.slice(span.0.index, span.1.index).contains("continue")
-        };
-        if continues {
-            return Err(No::new("`continue` in a loop that counts"));
-        }
+        let span = &clause.body.loc;
+        let continues = self.source.slice(span.start.index, span.end.index).contains("continue");
+        refuse_if!(continues, "`continue` in a loop that counts");
         if let Some(first) = &clause.initializer {
             lines.extend(self.calculation(&first.value)?.into_iter().map(plain));
         }
@@ -274,9 +232,7 @@ impl<'a> Port<'a> {
         if !until && let Some(lines) = self.while_read(clause, input.as_deref())? {
             return Ok(lines);
         }
-        if input.is_some() {
-            return Err(No::new("a loop with an input"));
-        }
+        refuse_if!(input.is_some(), "a loop with an input");
         if let Some(lines) = self.option_loop(clause)? {
             return Ok(lines);
         }
@@ -319,16 +275,7 @@ impl<'a> Port<'a> {
             [ast::AndOr::Or(pipe)] if pipe.to_string().contains("-n") => {}
             _ => return Err(No::new("`read` with other commands as a condition")),
         }
-        let mut separator = None;
-        for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
-            if let ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _) = item {
-                let ast::AssignmentValue::Scalar(value) = &assignment.value else { return Err(No::new("`read`")) };
-                if assignment.name.to_string() != "IFS" {
-                    return Err(No::new("`read` with a variable of its own"));
-                }
-                separator = Some(self.word(&value.value)?.fixed().ok_or_else(|| No::new("an IFS of a variable"))?);
-            }
-        }
+        let separator = self.separator(simple)?;
         let mut raw = false;
         let mut zero = false;
         let mut words_iter = words.iter().skip(1);
@@ -343,21 +290,14 @@ impl<'a> Port<'a> {
                 _ => break,
             }
         }
-        if !self.redirects_of(simple)?.none() {
-            return Err(No::new("`read` from another file descriptor"));
-        }
+        refuse_if!(!self.redirects_of(simple)?.none(), "`read` from another file descriptor");
         let escapes = names.iter().any(|name| self.facts.escapes(self.function, name));
         let leaves = self.source.slice(clause.1.loc.start.index, clause.1.loc.end.index).contains("break");
-        if escapes && leaves {
-            return Err(No::new("variables of `while read` that are used after the loop"));
-        }
+        refuse_if!(escapes && leaves, "variables of `while read` that are used after the loop");
         if !raw {
             self.differs("`read` without `-r` removes backslashes", "the port keeps them");
         }
-        let lines = match input {
-            Some(input) => input.to_owned(),
-            None => "file::lines(\"/dev/stdin\")".to_owned(),
-        };
+        let lines = input.unwrap_or("file::lines(\"/dev/stdin\")").to_owned();
         let lines = match zero {
             true if lines.contains(" -print0`") => {
                 self.hazard("a name with a newline is one name", "the port reads it as two");
@@ -377,101 +317,49 @@ impl<'a> Port<'a> {
         }
         let end = clause.1.loc.end.line;
         let mut out = Vec::new();
-        let mut owned: Vec<(String, Kind)> = names.iter().map(|name| (name.clone(), Kind::Text)).collect();
-        if names == ["_"] {
-            owned.clear();
+        if escapes {
+            for name in &names {
+                let known = self.declared.contains(&(self.facts.scope(self.function, name), name.clone()));
+                refuse_if!(!known, "variables of `while read` that are used after the loop");
+            }
+            out.push(plain(format!("for line_ in {lines} {{")));
+            let parts = self.parts("line_", &names, separator.as_deref())?;
+            out.extend(indented(parts.into_iter().map(plain).collect()));
+            out.extend(indented(self.block(&clause.1.list, end)));
+            out.push(plain("}"));
+            let shown: Vec<String> = names.iter().map(|name| mangle(name)).collect();
+            out.push(plain(format!("{} = \"\";  // as `read` leaves it at the end", shown.join(" = \"\"; "))));
+            return Ok(Some(out));
         }
-        let set = |port: &mut Self, owned: Vec<(String, Kind)>| {
-            let count = owned.len();
-            port.loops.extend(owned);
-            let made = port.block(&clause.1.list, end);
-            port.loops.truncate(port.loops.len() - count);
-            made
-        };
-        let used = |names: &[String], body: &[Line]| -> Vec<bool> {
-            names
-                .iter()
-                .map(|name| body.iter().any(|line| super::words::names_in(&line.text).contains(&mangle(name))))
-                .collect()
-        };
-        match (names.as_slice(), separator.as_deref()) {
-            _ if escapes => {
-                let shown: Vec<String> = names.iter().map(|name| mangle(name)).collect();
-                let given: Vec<String> = match (shown.as_slice(), separator.as_deref()) {
-                    ([_], Some("")) => vec!["line_".to_owned()],
-                    ([_], None) => vec!["line_.trim()".to_owned()],
-                    (many, None) => {
-                        (0..many.len()).map(|at| format!("line_.fields({}).get({at}) ?? \"\"", many.len())).collect()
-                    }
-                    (many, Some(one)) if one.chars().count() == 1 && !one.trim().is_empty() => {
-                        let last = many.len() - 1;
-                        (0..many.len())
-                            .map(|at| match at == last {
-                                true => {
-                                    self.helpers.insert("rest_of");
-                                    format!("rest_of(line_.split({}), {at}, {})", quoted(one), quoted(one))
-                                }
-                                false => format!("line_.split({}).get({at}) ?? \"\"", quoted(one)),
-                            })
-                            .collect()
-                    }
-                    _ => return Err(No::new("`read` with such an IFS")),
-                };
-                for name in &names {
-                    let scope = self.facts.scope(self.function, name);
-                    if !self.declared.contains(&(scope, name.clone())) {
-                        return Err(No::new("variables of `while read` that are used after the loop"));
-                    }
-                }
-                out.push(plain(format!("for line_ in {lines} {{")));
-                for (name, value) in shown.iter().zip(&given) {
-                    out.push(plain(format!("    {name} = {value};")));
-                }
-                out.extend(indented(self.block(&clause.1.list, end)));
-                out.push(plain("}"));
-                out.push(plain(format!("{} = \"\";  // as `read` leaves it at the end", shown.join(" = \"\"; "))));
-                return Ok(Some(out));
+        let owned = names.iter().filter(|name| names.len() > 1 || *name != "_").map(|name| (name.clone(), Kind::Text));
+        let owned = owned.collect();
+        if let ([one], Some("") | None) = (names.as_slice(), separator.as_deref()) {
+            let lines = if separator.is_some() { lines } else { format!("{}.trimmed()", atom(&lines)) };
+            out.push(plain(format!("for {} in {lines} {{", mangle(one))));
+            out.extend(indented(self.loop_block(owned, &clause.1)));
+            out.push(plain("}"));
+            return Ok(Some(out));
+        }
+        // Several names get the fields of a line.
+        if separator.as_deref() == Some(" ") {
+            self.hazard("`IFS=' '` splits at spaces only", "the port splits at tabs too");
+        }
+        let separator = separator.as_deref().filter(|one| *one != " ");
+        match separator {
+            None => {
+                out.push(plain(format!("for fields in {} {{", fields(&atom(&lines), names.len(), None)?)));
             }
-            ([one], Some("")) => {
-                out.push(plain(format!("for {} in {lines} {{", mangle(one))));
-                out.extend(indented(set(self, owned)));
-            }
-            ([one], None) => {
-                out.push(plain(format!("for {} in {}.trimmed() {{", mangle(one), atom(&lines))));
-                out.extend(indented(set(self, owned)));
-            }
-            (many, None | Some(" ")) => {
-                if separator.is_some() {
-                    self.hazard("`IFS=' '` splits at spaces only", "the port splits at tabs too");
-                }
-                let body = set(self, owned);
-                let used = used(many, &body);
-                out.push(plain(format!("for fields in {}.fields({}) {{", atom(&lines), many.len())));
-                for (at, name) in many.iter().enumerate().filter(|(at, name)| used[*at] && *name != "_") {
-                    out.push(plain(format!("    let {} = fields.get({at}) ?? \"\";", mangle(name))));
-                }
-                out.extend(indented(body));
-            }
-            (many, Some(one)) if one.chars().count() == 1 && !one.trim().is_empty() => {
-                let body = set(self, owned);
-                let used = used(many, &body);
+            Some(_) => {
                 out.push(plain(format!("for line in {lines} {{")));
-                // The last name gets the rest of the line.
-                out.push(plain(format!("    let fields = line.split({});", quoted(one))));
-                let last = many.len() - 1;
-                if used[last] && many[last] != "_" {
-                    self.helpers.insert("rest_of");
-                }
-                for (at, name) in many.iter().enumerate().filter(|(at, name)| used[*at] && *name != "_") {
-                    out.push(plain(match at == last {
-                        true => format!("    let {} = rest_of(fields, {at}, {});", mangle(name), quoted(one)),
-                        false => format!("    let {} = fields.get({at}) ?? \"\";", mangle(name)),
-                    }));
-                }
-                out.extend(indented(body));
+                out.push(plain(format!("    let fields = {};", fields("line", names.len(), separator)?)));
             }
-            _ => return Err(No::new("`read` with such an IFS")),
         }
+        let body = self.loop_block(owned, &clause.1);
+        let used = |name: &String| body.iter().any(|line| names_in(&line.text).contains(&mangle(name)));
+        for (at, name) in names.iter().enumerate().filter(|(_, name)| *name != "_" && used(name)) {
+            out.push(plain(format!("    let {} = {};", mangle(name), self.field(at, names.len(), separator))));
+        }
+        out.extend(indented(body));
         out.push(plain("}"));
         Ok(Some(out))
     }

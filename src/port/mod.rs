@@ -5,6 +5,15 @@
 //! becomes a bash line (`sh`) with its values in variables. If that is not certain either, it becomes a `//
 //! port:` comment and an error at this place.
 
+/// Returns from the function with a [`No`], formatted like `format!`, if the condition is true.
+macro_rules! refuse_if {
+    ($condition:expr, $($why:tt)+) => {
+        if $condition {
+            return Err(No::new(format!($($why)+)));
+        }
+    };
+}
+
 mod arithmetic;
 mod assignments;
 mod calls;
@@ -25,7 +34,6 @@ mod kinds;
 mod leaves;
 mod long_options;
 mod loops;
-mod names;
 mod natives;
 mod options;
 mod own;
@@ -208,9 +216,9 @@ struct Port<'a> {
     bodies: HashMap<String, &'a brush_parser::ast::FunctionDefinition>,
     /// Set if the marks `// stops on failure` must be explained.
     lenient: bool,
-    /// Functions whose options are read.
+    /// Set if the options of the script are read.
     options_done: bool,
-    /// Set in the body of a function whose result is a boolean.
+    /// What the current function returns.
     result: functions::Gives,
     /// Functions that stay in bash.
     shell_functions: HashSet<String>,

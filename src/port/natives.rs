@@ -8,9 +8,9 @@ use super::{No, Port};
 use brush_parser::ast;
 
 /// Codes of `date` that mean the same to moyai in every locale.
-const DATE_CODES: &str = "YmdHMSFTjVuswyeN%";
+const DATE_CODES: &str = "YmdHMSFTjVuswyeNzZ%";
 /// Codes whose text depends on the locale.
-const DATE_NAMES: &str = "aAbBhZz";
+const DATE_NAMES: &str = "aAbBh";
 
 impl<'a> Port<'a> {
     /// Translates programs whose native form does the same.
@@ -78,29 +78,16 @@ impl<'a> Port<'a> {
                 text(format!("file::basename({})", self.word(path)?.string()))
             }
             ("basename", [path, suffix]) if !path.starts_with('-') => {
-                let (path, suffix) = (self.word(path)?, self.word(suffix)?);
-                match suffix.fixed() {
-                    Some(suffix) => text(format!(
-                        "file::basename({}).sub({}, \"$1\")",
-                        path.string(),
-                        quoted(&format!("(.){}$", super::text::escaped(&suffix)))
-                    )),
-                    None => Ok(None),
-                }
+                let (path, suffix) = (self.word(path)?.string(), self.word(suffix)?);
+                let Some(suffix) = suffix.fixed() else { return Ok(None) };
+                let regex = quoted(&format!("(.){}$", super::text::escaped(&suffix)));
+                text(format!("file::basename({path}).sub({regex}, \"$1\")"))
             }
             ("dirname", [path]) if !path.starts_with('-') => {
-                if path.contains("$0") || path.contains("BASH_SOURCE") {
-                    return Err(No::new("the directory of the script itself"));
-                }
+                refuse_if!(path.contains("$0") || path.contains("BASH_SOURCE"), "the directory of the script itself");
                 text(format!("file::dirname({})", self.word(path)?.string()))
             }
-            ("echo", rest) => {
-                let (line, _) = self.echo(rest)?;
-                if line.0.iter().any(|part| matches!(part, Part::Value(_, Kind::List))) {
-                    return text(line.string());
-                }
-                text(line.string())
-            }
+            ("echo", rest) => text(self.echo(rest)?.0.string()),
             ("printf", rest) => Ok(self
                 .printf(rest)?
                 .filter(|(line, _)| !line.contains("\\n"))
@@ -137,14 +124,10 @@ impl<'a> Port<'a> {
             }
             match chars.next() {
                 Some(code) if DATE_CODES.contains(code) => {}
-                Some(code) if DATE_NAMES.contains(code) => {
-                    if !matches!(code, 'z' | 'Z') {
-                        self.hazard(
-                            &format!("`date +%{code}` depends on the locale of the user who runs the script"),
-                            "the port's names are English",
-                        );
-                    }
-                }
+                Some(code) if DATE_NAMES.contains(code) => self.hazard(
+                    &format!("`date +%{code}` depends on the locale of the user who runs the script"),
+                    "the port's names are English",
+                ),
                 _ => return Ok(None),
             }
         }
@@ -170,12 +153,11 @@ impl<'a> Port<'a> {
                 ["tomorrow"] => Some("now().plus(\"1 day\")".to_owned()),
                 ["now" | "today"] => Some("now()".to_owned()),
                 [number, unit, "ago"] => span(number, unit).map(|span| format!("now().ago(\"{span}\")")),
-                [signed, unit] if signed.starts_with('-') => {
-                    span(&signed[1..], unit).map(|span| format!("now().ago(\"{span}\")"))
-                }
-                [signed, unit] if signed.starts_with('+') => {
-                    span(&signed[1..], unit).map(|span| format!("now().plus(\"{span}\")"))
-                }
+                [signed, unit] => match (signed.strip_prefix('-'), signed.strip_prefix('+')) {
+                    (Some(number), _) => span(number, unit).map(|span| format!("now().ago(\"{span}\")")),
+                    (_, Some(number)) => span(number, unit).map(|span| format!("now().plus(\"{span}\")")),
+                    _ => None,
+                },
                 _ => None,
             });
         }
@@ -185,10 +167,6 @@ impl<'a> Port<'a> {
                 Kind::Number => format!("time({value})"),
                 _ => format!("time({}.to_int())", atom(value)),
             }),
-            [Part::Text(minus), Part::Value(value, kind), Part::Text(unit)] if minus == "-" || minus.is_empty() => {
-                let _ = (value, kind, unit);
-                None
-            }
             _ => None,
         })
     }

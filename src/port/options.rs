@@ -1,7 +1,8 @@
 //! `getopts` as `flag` and `opt`.
 
 use super::printer::{Line, indented, plain};
-use super::text::{Kind, quoted};
+use super::statements::either;
+use super::text::{Kind, is_one_of, quoted};
 use super::walk::{self, fixed};
 use super::words::mangle;
 use super::{No, Port};
@@ -11,9 +12,7 @@ use brush_parser::ast;
 pub(super) const OWN: &str = "nxvhV";
 
 /// moyai's own long options.
-pub(super) const TAKEN: &[&str] = &[
-    "at", "context", "dry-run", "help", "record", "replay", "scripts", "timeout", "trace", "verbose", "version", "wait",
-];
+pub(super) const TAKEN: &str = "at context dry-run help record replay scripts timeout trace verbose version wait";
 
 impl<'a> Port<'a> {
     /// Translates `while getopts ...; do case ... esac; done`.
@@ -27,9 +26,7 @@ impl<'a> Port<'a> {
         let [_, letters, _] = words.as_slice() else { return Err(No::new("`getopts` over other words")) };
         let letters = fixed(letters).ok_or_else(|| No::new("`getopts` with a variable"))?;
         let letters = letters.trim_start_matches(':').to_owned();
-        if self.function.is_some() {
-            return Err(No::new("`getopts` in a function"));
-        }
+        refuse_if!(self.function.is_some(), "`getopts` in a function");
         let [body] = clause.1.list.0.as_slice() else { return Err(No::new("`getopts` with other commands")) };
         let [ast::Command::Compound(ast::CompoundCommand::CaseClause(case), None)] = body.0.first.seq.as_slice() else {
             return Err(No::new("`getopts` without `case`"));
@@ -46,7 +43,7 @@ impl<'a> Port<'a> {
             let mut shown = name.clone();
             if OWN.contains(name.as_str()) {
                 shown = self.long_name(arm).unwrap_or_else(|| format!("option-{name}"));
-                if TAKEN.contains(&shown.as_str()) {
+                if is_one_of(&shown, TAKEN) {
                     shown = format!("script-{shown}");
                 }
                 lines.push(plain(format!("// port: -{name} is an option of moyai itself, so this is --{shown}.")));
@@ -57,7 +54,7 @@ impl<'a> Port<'a> {
             if takes {
                 if let Some(line) = self.simple_option(list, &shown) {
                     lines.push(line);
-                    self.take_comments(end);
+                    self.take_comments(end + 1);
                     continue;
                 }
                 let value =
@@ -76,17 +73,7 @@ impl<'a> Port<'a> {
                 lines.push(plain("}"));
                 self.aliases.remove("OPTARG");
             } else {
-                let body = self.block(list, end);
-                match body.as_slice() {
-                    [one] if one.text.len() < 80 && !one.text.contains("//") => {
-                        lines.push(plain(format!("if flag({}) {{ {} }}", quoted(&shown), one.text)))
-                    }
-                    _ => {
-                        lines.push(plain(format!("if flag({}) {{", quoted(&shown))));
-                        lines.extend(indented(body));
-                        lines.push(plain("}"));
-                    }
-                }
+                lines.extend(either(&format!("flag({})", quoted(&shown)), self.block(list, end), Vec::new()));
             }
         }
         let changes =
@@ -98,18 +85,14 @@ impl<'a> Port<'a> {
             self.differs("options are handled in the order of the command line", "the port handles them in its own");
         }
         self.options_done = true;
-        self.take_comments(clause.1.loc.end.line);
-        for line in case.loc.start.line..=case.loc.end.line {
-            if !self.source.is_empty(line) {
-                self.levels.entry(line).or_insert(super::Level::Native);
-            }
-        }
+        self.take_comments(clause.1.loc.end.line + 1);
+        self.translated(case.loc.start.line..=case.loc.end.line);
         Ok(Some(lines))
     }
 
     /// Leaves out comments within statements that were combined.
-    pub(super) fn take_comments(&mut self, end: usize) {
-        while self.source.comments.get(self.comment).is_some_and(|comment| comment.line <= end) {
+    pub(super) fn take_comments(&mut self, until: usize) {
+        while self.source.comments.get(self.comment).is_some_and(|comment| comment.line < until) {
             self.comment += 1;
         }
     }
@@ -137,13 +120,8 @@ impl<'a> Port<'a> {
 
 /// Returns the variable that an entry sets.
 pub(super) fn assigned(entry: &ast::CompoundListItem) -> Option<String> {
-    let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return None };
-    let item = simple.prefix.as_ref()?.0.first()?;
-    match item {
-        ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _) => match &assignment.name {
-            ast::AssignmentName::VariableName(name) => Some(name.clone()),
-            ast::AssignmentName::ArrayElementName(..) => None,
-        },
-        _ => None,
-    }
+    let item = walk::only(&entry.0.first)?.prefix.as_ref()?.0.first()?;
+    let ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _) = item else { return None };
+    let ast::AssignmentName::VariableName(name) = &assignment.name else { return None };
+    Some(name.clone())
 }

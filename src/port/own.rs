@@ -1,14 +1,13 @@
 //! Builtins that change the shell itself.
 
-use super::text::{Kind, atom};
+use super::text::{Kind, List};
 use super::walk::{self, fixed};
 use super::words::mangle;
 use super::{No, Port};
 use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item};
 
 /// Shell options that only change messages, or that moyai always has.
-pub const HARMLESS_OPTIONS: &[&str] =
-    &["nullglob", "lastpipe", "inherit_errexit", "extglob", "checkwinsize", "expand_aliases"];
+pub const HARMLESS_OPTIONS: &str = "nullglob lastpipe inherit_errexit extglob checkwinsize expand_aliases";
 
 impl<'a> Port<'a> {
     pub(super) fn set(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
@@ -16,26 +15,18 @@ impl<'a> Port<'a> {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--" => {
-                    let list = words.cloned().collect::<Vec<_>>();
-                    if self.function.is_some() || !self.facts.shifts {
-                        return Err(No::new("`set --`"));
-                    }
-                    let values: Vec<(Option<ast::Word>, ast::Word)> =
-                        list.iter().map(|raw| (None, ast::Word::new(raw))).collect();
-                    let mut parts = Vec::new();
-                    for (_, value) in &values {
-                        for arg in self.argument(&value.value)? {
-                            if arg.glob {
-                                return Err(No::new("a pattern for file names"));
-                            }
+                    refuse_if!(self.function.is_some() || !self.facts.shifts, "`set --`");
+                    let mut list = List::default();
+                    for raw in words {
+                        for arg in self.argument(raw)? {
+                            refuse_if!(arg.glob, "a pattern for file names");
                             match arg.template.single() {
-                                Some((list, Kind::List)) => parts.push(atom(list)),
-                                _ => parts.push(format!("[{}]", arg.template.string())),
+                                Some((array, Kind::List)) => list.extend(array.to_owned()),
+                                _ => list.push(arg.template.string()),
                             }
                         }
                     }
-                    let list = if parts.is_empty() { "[]".to_owned() } else { parts.join(" + ") };
-                    return Ok(vec![format!("words = {list};")]);
+                    return Ok(vec![format!("words = {};", list.string())]);
                 }
                 "-o" | "+o" => match words.next().map(String::as_str) {
                     Some("pipefail" | "errexit" | "nounset" | "errtrace" | "xtrace" | "functrace") if word == "-o" => {}
@@ -67,35 +58,18 @@ impl<'a> Port<'a> {
             .strip_prefix("${")
             .and_then(|text| text.strip_suffix('}'))
             .ok_or_else(|| No::new("`:`"))?;
-        let (name, default, colon) = match inner.split_once(":=") {
-            Some((name, default)) => (name, default, true),
-            None => match inner.split_once('=') {
-                Some((name, default)) => (name, default, false),
-                None => {
-                    self.word(raw)?;
-                    return Ok(Vec::new());
-                }
-            },
-        };
-        if !walk::is_name(name) {
+        let Some((name, default)) = inner.split_once('=').filter(|(name, _)| walk::is_name(name.trim_end_matches(':')))
+        else {
             self.word(raw)?;
             return Ok(Vec::new());
-        }
+        };
         let value = self.word(&format!("\"{}\"", default.trim_matches('"')))?.string();
+        let name = name.strip_suffix(':').ok_or_else(|| No::new("`${x=...}`, which keeps an empty variable"))?;
         if !self.is_known(name) {
-            if !colon {
-                return Err(No::new("`${x=...}`, which keeps an empty variable"));
-            }
-            let env = format!("env(\"{name}\", {value})");
-            return Ok(vec![self.give(name, &env, item, false)]);
+            return Ok(vec![self.give(name, &format!("env(\"{name}\", {value})"), item)]);
         }
+        refuse_if!(self.kind_of(name) != Kind::Text, "a default of a number");
         let shown = mangle(name);
-        if !colon {
-            return Err(No::new("`${x=...}`, which keeps an empty variable"));
-        }
-        if self.kind_of(name) != Kind::Text {
-            return Err(No::new("a default of a number"));
-        }
         Ok(vec![format!("if {shown} == \"\" {{ {shown} = {value}; }}")])
     }
 
@@ -108,43 +82,29 @@ impl<'a> Port<'a> {
         let mut lines = Vec::new();
         let changes = |name: &String| self.facts.writes.get(name).is_some_and(|count| *count > 1);
         let letters: String = rest.iter().filter(|word| word.starts_with('-')).map(String::as_str).collect();
-        if letters.chars().any(|letter| !"-aAirgxr".contains(letter)) {
-            return Err(No::new(format!("`declare {letters}`")));
-        }
+        refuse_if!(letters.chars().any(|letter| !"-aAirgxr".contains(letter)), "`declare {letters}`");
         for part in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
             match part {
                 Item::AssignmentWord(assignment, _) => {
                     if let ast::AssignmentName::VariableName(name) = &assignment.name {
-                        if (letters.contains('r')
-                            || simple.word_or_name.as_ref().is_some_and(|word| word.value == "readonly"))
-                            && changes(name)
-                        {
-                            return Err(No::new(format!("`{name}` is read-only, and is set again")));
-                        }
+                        let constant = letters.contains('r') || walk::name(simple) == "readonly";
+                        refuse_if!(constant && changes(name), "`{name}` is read-only, and is set again");
                         if letters.contains('i') && self.facts.kind(self.function, name) != Some(Kind::Number) {
                             return Err(No::new(format!("`declare -i {name}`, which calculates each value")));
                         }
+                        if letters.contains('x') {
+                            self.exported.push(name.clone());
+                        }
                     }
-                    if letters.contains('x')
-                        && let ast::AssignmentName::VariableName(name) = &assignment.name
-                    {
-                        self.exported.push(name.clone());
-                    }
-                    lines.extend(self.assignment(assignment, item, true)?);
+                    lines.extend(self.assignment(assignment, item)?);
                 }
                 Item::Word(word) if word.value.starts_with('-') => {}
                 Item::Word(word) if walk::is_name(&word.value) => {
                     if self.is_known(&word.value) {
                         continue;
                     }
-                    let value = match self.facts.kind(self.function, &word.value) {
-                        Some(Kind::List) => "[]",
-                        Some(Kind::Map) => "#{}",
-                        Some(Kind::Number) => "0",
-                        Some(Kind::Truth) => "false",
-                        _ => "\"\"",
-                    };
-                    lines.push(self.give(&word.value, value, item, true));
+                    let kind = self.facts.kind(self.function, &word.value).unwrap_or(Kind::Text);
+                    lines.push(self.give(&word.value, kind.empty(), item));
                 }
                 _ => return Err(No::new("`declare`")),
             }
@@ -165,7 +125,7 @@ impl<'a> Port<'a> {
         for part in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
             match part {
                 Item::AssignmentWord(assignment, _) => {
-                    lines.extend(self.assignment(assignment, item, false)?);
+                    lines.extend(self.assignment(assignment, item)?);
                     if let ast::AssignmentName::VariableName(name) = &assignment.name
                         && name != "PATH"
                         && !self.exported.contains(name)
@@ -190,32 +150,18 @@ impl<'a> Port<'a> {
             let text = raw.trim_matches(['"', '\'']).to_owned();
             if let Some((name, key)) = text.split_once('[') {
                 let (shown, kind) = self.variable(name)?;
-                let key = key.trim_end_matches(']');
-                match kind {
-                    Kind::Map => {
-                        let key = self.word(key)?.string();
-                        lines.push(format!("{shown}.remove({key});"));
-                    }
-                    _ => return Err(No::new("`unset` of an element leaves a hole in the array")),
-                }
+                refuse_if!(kind != Kind::Map, "`unset` of an element leaves a hole in the array");
+                lines.push(format!("{shown}.remove({});", self.word(key.trim_end_matches(']'))?.string()));
                 continue;
             }
-            if !walk::is_name(&text) {
-                return Err(No::new("`unset`"));
-            }
+            refuse_if!(!walk::is_name(&text), "`unset`");
             if !self.is_known(&text) {
-                if self.facts.is_assigned(&text) {
-                    return Err(No::new("`unset` of a variable of the environment"));
-                }
+                refuse_if!(self.facts.is_assigned(&text), "`unset` of a variable of the environment");
                 continue;
             }
-            let value = match self.kind_of(&text) {
-                Kind::List => "[]",
-                Kind::Map => "#{}",
-                Kind::Text => "\"\"",
-                _ => return Err(No::new("`unset` of a number")),
-            };
-            lines.push(format!("{} = {value};", mangle(&text)));
+            let kind = self.kind_of(&text);
+            refuse_if!(matches!(kind, Kind::Number | Kind::Truth), "`unset` of a number");
+            lines.push(format!("{} = {};", mangle(&text), kind.empty()));
         }
         Ok(lines)
     }
@@ -224,17 +170,14 @@ impl<'a> Port<'a> {
         self.redirects_of(simple)?;
         let rest: Vec<&String> = rest.iter().filter(|word| *word != "--").collect();
         let [raw] = rest.as_slice() else { return Err(No::new("`cd` without a directory")) };
-        if *raw == "-" {
-            return Err(No::new("`cd -`"));
-        }
+        refuse_if!(*raw == "-", "`cd -`");
         if raw.contains("dirname") && (raw.contains("$0") || raw.contains("BASH_SOURCE")) {
             return Err(No::new("the directory of the script itself"));
         }
         let template = self.word(raw)?;
-        let first = !self.directory;
         let place = self.placed(&template);
-        self.directory = true;
-        Ok(vec![if first { format!("let dir = {place};") } else { format!("dir = {place};") }])
+        let word = if std::mem::replace(&mut self.directory, true) { "" } else { "let " };
+        Ok(vec![format!("{word}dir = {place};")])
     }
 
     pub(super) fn trap(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
@@ -243,15 +186,11 @@ impl<'a> Port<'a> {
             Some(action) => action,
             None => self.taken_now(action)?,
         };
-        if action.contains("$?") {
-            return Err(No::new("`$?` in a trap"));
-        }
+        refuse_if!(action.contains("$?"), "`$?` in a trap");
         let signals: Vec<String> =
             signals.iter().map(|signal| signal.to_uppercase().trim_start_matches("SIG").to_owned()).collect();
         let exits = signals.iter().any(|signal| signal == "EXIT" || signal == "0");
-        if action.is_empty() || action == "-" {
-            return Err(No::new("`trap` that ignores or resets a signal"));
-        }
+        refuse_if!(action.is_empty() || action == "-", "`trap` that ignores or resets a signal");
         if !exits {
             if signals
                 .iter()
@@ -275,9 +214,7 @@ impl<'a> Port<'a> {
             }
             return Err(No::new(format!("`trap` for {}", signals.join(" "))));
         }
-        if self.facts.exit_traps > 1 {
-            return Err(No::new("a trap for EXIT that another one replaces"));
-        }
+        refuse_if!(self.facts.exit_traps > 1, "a trap for EXIT that another one replaces");
         let action_text = action.trim().trim_end_matches(';').to_owned();
         // The directory of `mktemp -d` is removed automatically.
         let words = shlex::split(&action_text).unwrap_or_default();
@@ -302,8 +239,7 @@ impl<'a> Port<'a> {
             }]);
         }
         let shell = self.shell(&action_text)?;
-        self.notes.push((self.line, super::Level::Shell, "the text of `trap` has more than programs".to_owned()));
-        self.levels.insert(self.line, super::Level::Shell);
+        self.stays_in_bash("the text of `trap` has more than programs");
         Ok(vec![format!("defer(|| {shell}.run());")])
     }
 
@@ -342,25 +278,15 @@ impl<'a> Port<'a> {
 
     /// Returns true if the text of a trap only prints and exits.
     fn only_says(&self, action: &str) -> bool {
-        let Some(program) = walk::inner(action) else { return false };
-        program.complete_commands.iter().flat_map(|list| &list.0).all(|entry| {
-            let says = matches!(entry.0.first.seq.as_slice(), [ast::Command::Simple(simple)]
-                if matches!(walk::words(simple).first().map(String::as_str), Some("echo" | "printf" | "exit")));
-            says && entry.0.additional.is_empty()
-        })
+        let says = |simple: &ast::SimpleCommand| matches!(walk::name(simple), "echo" | "printf" | "exit");
+        walk::inner(action).is_some_and(|list| list.0.iter().all(|entry| walk::alone(&entry.0).is_some_and(says)))
     }
 
     pub(super) fn trap_parts(&mut self, action_text: &str) -> Result<Vec<String>, No> {
-        let program = walk::inner(action_text).ok_or_else(|| No::new("the text of `trap`"))?;
-        let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
+        let no = || No::new("the text of `trap`");
         let mut parts = Vec::new();
-        for entry in &entries {
-            if !entry.0.additional.is_empty() {
-                return Err(No::new("the text of `trap`"));
-            }
-            let [ast::Command::Simple(inner)] = entry.0.first.seq.as_slice() else {
-                return Err(No::new("the text of `trap`"));
-            };
+        for entry in &walk::inner(action_text).ok_or_else(no)?.0 {
+            let inner = walk::alone(&entry.0).ok_or_else(no)?;
             let words = walk::words(inner);
             let name = words.first().and_then(|word| fixed(word)).unwrap_or_default();
             match name.as_str() {
@@ -374,9 +300,9 @@ impl<'a> Port<'a> {
                 }
                 name if self.is_program(name) => {
                     let call = self.try_call(&entry.0.first.seq)?;
-                    parts.push(self.run_of(&call)?);
+                    parts.push(self.run_of(&call));
                 }
-                _ => return Err(No::new("the text of `trap`")),
+                _ => return Err(no()),
             }
         }
         Ok(parts)

@@ -66,9 +66,7 @@ pub fn regex(pattern: &str, reach: Reach) -> Result<String, No> {
                 }
             }
             char => {
-                if "@+!".contains(char) && chars.get(at + 1) == Some(&'(') {
-                    return Err(No::new("an extended pattern"));
-                }
+                refuse_if!("@+!".contains(char) && chars.get(at + 1) == Some(&'('), "an extended pattern");
                 out.push_str(&escaped(&char.to_string()));
             }
         }
@@ -119,34 +117,25 @@ pub fn matches(subject: &str, bare: &str) -> Result<String, No> {
 /// For an extended pattern.
 pub fn strip(subject: &str, bare: &str, prefix: bool, largest: bool) -> Result<String, No> {
     let subject = atom(subject);
-    if !is_special(bare) {
-        return Ok(match prefix {
-            true => format!("{subject}.sub({}, \"\")", quoted(&format!("^{}", escaped(bare)))),
-            false => format!("{subject}.sub({}, \"\")", quoted(&format!("{}$", escaped(bare)))),
-        });
-    }
     // `*X` and `X*` with one character are the most common.
-    let single = |text: &str| text.chars().count() == 1 && !is_special(text);
+    let single = |text: &&str| text.chars().count() == 1 && !is_special(text);
     let not =
         |text: &str| if matches!(text, "^" | "]" | "\\" | "-") { format!("[^\\{text}]") } else { format!("[^{text}]") };
-    if !prefix && let Some(one) = bare.strip_suffix('*').filter(|one| single(one)) {
-        return Ok(match largest {
-            true => format!("{subject}.cut({}, 1)", quoted(one)),
-            false => format!("{subject}.sub({}, \"\")", quoted(&format!("{}{}*$", escaped(one), not(one)))),
-        });
-    }
-    if prefix && let Some(one) = bare.strip_prefix('*').filter(|one| single(one)) {
-        return Ok(match largest {
-            true => format!("{subject}.split({})[-1]", quoted(one)),
-            false => format!("{subject}.sub({}, \"\")", quoted(&format!("^{}*{}", not(one), escaped(one)))),
-        });
-    }
-    Ok(match (prefix, largest) {
-        (true, true) => format!("{subject}.sub({}, \"\")", quoted(&format!("(?s)^{}", regex(bare, Reach::Long)?))),
-        (true, false) => format!("{subject}.sub({}, \"\")", quoted(&format!("(?s)^{}", regex(bare, Reach::Short)?))),
-        (false, true) => format!("{subject}.sub({}, \"\")", quoted(&format!("(?s){}$", regex(bare, Reach::Long)?))),
-        (false, false) => {
-            format!("{subject}.sub({}, \"$1\")", quoted(&format!("(?s)^(.*){}$", regex(bare, Reach::Short)?)))
+    let one = if prefix { bare.strip_prefix('*') } else { bare.strip_suffix('*') }.filter(single);
+    let regex = match (prefix, largest, one) {
+        (true, ..) if !is_special(bare) => format!("^{}", escaped(bare)),
+        (false, ..) if !is_special(bare) => format!("{}$", escaped(bare)),
+        (true, true, Some(one)) => return Ok(format!("{subject}.split({})[-1]", quoted(one))),
+        (false, true, Some(one)) => return Ok(format!("{subject}.cut({}, 1)", quoted(one))),
+        (true, false, Some(one)) => format!("^{}*{}", not(one), escaped(one)),
+        (false, false, Some(one)) => format!("{}{}*$", escaped(one), not(one)),
+        (true, true, None) => format!("(?s)^{}", regex(bare, Reach::Long)?),
+        (true, false, None) => format!("(?s)^{}", regex(bare, Reach::Short)?),
+        (false, true, None) => format!("(?s){}$", regex(bare, Reach::Long)?),
+        (false, false, None) => {
+            let regex = format!("(?s)^(.*){}$", regex(bare, Reach::Short)?);
+            return Ok(format!("{subject}.sub({}, \"$1\")", quoted(&regex)));
         }
-    })
+    };
+    Ok(format!("{subject}.sub({}, \"\")", quoted(&regex)))
 }

@@ -1,6 +1,5 @@
 //! Translates the pieces of a word.
 
-use super::arithmetic;
 use super::source::options;
 use super::text::{Kind, Part, Template, atom};
 use super::words::{Arg, escapes, part_is_text, shown, unescape_backquotes};
@@ -27,8 +26,7 @@ impl<'a> Port<'a> {
         if raw.contains('{') && (raw.contains(',') || raw.contains("..")) && !raw.starts_with(['\'', '"']) {
             return self.braces(raw);
         }
-        let arg = self.take(raw, true)?;
-        Ok(vec![arg])
+        Ok(vec![self.take(raw, true)?])
     }
 
     pub(super) fn braces(&mut self, raw: &str) -> Result<Vec<Arg>, No> {
@@ -52,11 +50,8 @@ impl<'a> Port<'a> {
                             word::BraceExpressionMember::NumberSequence { start, end, increment }
                                 if increment > 0 && end >= start && end - start < 100 =>
                             {
-                                let mut at = start;
-                                while at <= end {
-                                    choices.push(format!("{at:0width$}"));
-                                    at += increment;
-                                }
+                                let numbers = (start..=end).step_by(increment as usize);
+                                choices.extend(numbers.map(|at| format!("{at:0width$}")));
                             }
                             _ => return Err(No::new("a brace sequence")),
                         }
@@ -70,9 +65,7 @@ impl<'a> Port<'a> {
     }
 
     pub(super) fn take(&mut self, raw: &str, splits: bool) -> Result<Arg, No> {
-        if raw.contains("$[") {
-            return Err(No::new("`$[ ]` for arithmetic"));
-        }
+        refuse_if!(raw.contains("$["), "`$[ ]` for arithmetic");
         let parsed = word::parse(raw, &options("")).map_err(|_| No::new(format!("the word `{raw}`")))?;
         let mut arg = Arg { template: Template::default(), glob: false, bare: false, raw: raw.to_owned() };
         self.pieces(&parsed, false, splits, &mut arg)?;
@@ -105,9 +98,7 @@ impl<'a> Port<'a> {
                     if !quoted && splits && text.contains(['*', '?', '[']) && text != "[" {
                         arg.glob = true;
                     }
-                    if text.contains("${") || text.contains("$(") {
-                        return Err(No::new("an expansion that is not read"));
-                    }
+                    refuse_if!(text.contains("${") || text.contains("$("), "an expansion that is not read");
                     arg.template.push(Part::Text(text));
                 }
                 WordPiece::SingleQuotedText(text) => arg.template.push(Part::Text(text.clone())),
@@ -124,15 +115,14 @@ impl<'a> Port<'a> {
                 }
                 WordPiece::CommandSubstitution(text) => {
                     let part = self.captured(text)?;
-                    self.add(part, quoted, splits, alone, arg)?;
+                    self.add(part, !quoted && splits, alone, arg)?;
                 }
                 WordPiece::BackquotedCommandSubstitution(text) => {
                     let part = self.captured(&unescape_backquotes(text))?;
-                    self.add(part, quoted, splits, alone, arg)?;
+                    self.add(part, !quoted && splits, alone, arg)?;
                 }
                 WordPiece::ArithmeticExpression(text) => {
-                    let value = arithmetic::value(self, &text.value)?.number();
-                    arg.template.push(Part::Value(value, arithmetic::KIND));
+                    arg.template.push(Part::Value(self.calculate(&text.value)?, Kind::Number));
                 }
                 WordPiece::ParameterExpansion(expr) => {
                     let part = self.expansion(expr, quoted)?;
@@ -157,9 +147,7 @@ impl<'a> Port<'a> {
                         }
                         arg.bare = true;
                         if self.may_split(expr) {
-                            if !alone || arg.raw.starts_with('"') {
-                                return Err(No::new("a value of several words within a word"));
-                            }
+                            refuse_if!(!alone || arg.raw.starts_with('"'), "a value of several words within a word");
                             let Part::Value(text, _) = part else { continue };
                             let pattern = pattern.unwrap_or("#\"\\S+\"#");
                             arg.template.push(Part::Value(format!("{}.find_all({pattern})", atom(&text)), Kind::List));
@@ -184,8 +172,8 @@ impl<'a> Port<'a> {
         Ok(())
     }
 
-    pub(super) fn add(&mut self, part: Part, quoted: bool, splits: bool, alone: bool, arg: &mut Arg) -> Result<(), No> {
-        if !quoted && splits && part_is_text(&part) {
+    pub(super) fn add(&mut self, part: Part, splits: bool, alone: bool, arg: &mut Arg) -> Result<(), No> {
+        if splits && part_is_text(&part) {
             let pattern = self.word_pattern();
             let pattern = pattern.ok_or_else(|| No::new("`$( )` without quotes with an IFS of the script's own"))?;
             arg.bare = true;
@@ -204,15 +192,8 @@ impl<'a> Port<'a> {
 
     /// Returns true if an expansion may result in several words.
     pub(super) fn may_split(&self, expr: &P) -> bool {
-        match expr {
-            P::Parameter { parameter: Parameter::Named(name), indirect: false } => {
-                self.facts.holds_words(self.function, name) && !self.loops.iter().any(|(known, _)| known == name)
-            }
-            P::Parameter {
-                parameter: Parameter::Special(SpecialParameter::AllPositionalParameters { .. }), ..
-            } => false,
-            _ => false,
-        }
+        let P::Parameter { parameter: Parameter::Named(name), indirect: false } = expr else { return false };
+        self.facts.holds_words(self.function, name) && !self.loops.iter().any(|(known, _)| known == name)
     }
 }
 

@@ -1,8 +1,7 @@
 //! `echo` and `printf`.
 
-use super::functions::Gives;
 use super::redirects::{In, Out};
-use super::text::{Kind, Part, Template, atom, quoted};
+use super::text::{Kind, List, Part, Template, atom, quoted};
 use super::walk::fixed;
 use super::words::Arg;
 use super::{No, Port};
@@ -36,9 +35,7 @@ impl<'a> Port<'a> {
         }
         for raw in words {
             for arg in self.argument(raw)? {
-                if arg.glob {
-                    return Err(No::new("a pattern for file names in `echo`"));
-                }
+                refuse_if!(arg.glob, "a pattern for file names in `echo`");
                 if !first {
                     text.push(Part::Text(" ".to_owned()));
                 }
@@ -56,9 +53,7 @@ impl<'a> Port<'a> {
                     && arg.template.0.iter().any(|part| matches!(part, Part::Value(_, Kind::Text)))
                     && !self.tame_values(&arg)
                 {
-                    if self.backslashes {
-                        return Err(No::new("`echo -e` of a value with backslashes"));
-                    }
+                    refuse_if!(self.backslashes, "`echo -e` of a value with backslashes");
                     self.differs("`echo -e` interprets backslashes in values too", "the port prints values unchanged");
                 }
             }
@@ -80,18 +75,14 @@ impl<'a> Port<'a> {
         {
             return Ok(None);
         }
-        let mut parts: Vec<String> = Vec::new();
+        let mut list = List::default();
         for arg in &args {
-            match (arg.template.single(), parts.last_mut()) {
-                (Some((list, Kind::List)), _) => parts.push(atom(list)),
-                (_, Some(last)) if last.starts_with('[') && last.ends_with(']') => {
-                    last.pop();
-                    last.push_str(&format!(", {}]", arg.template.string()));
-                }
-                _ => parts.push(format!("[{}]", arg.template.string())),
+            match arg.template.single() {
+                Some((array, Kind::List)) => list.extend(array.to_owned()),
+                _ => list.push(arg.template.string()),
             }
         }
-        Ok(Some(Template::value(format!("({}).join(\" \")", parts.join(" + ")), Kind::Text)))
+        Ok(Some(Template::value(format!("({}).join(\" \")", list.string()), Kind::Text)))
     }
 
     pub(super) fn tame_values(&self, arg: &Arg) -> bool {
@@ -145,14 +136,12 @@ impl<'a> Port<'a> {
 
     /// Returns a statement that prints a text.
     pub(super) fn printed(&mut self, text: &Template, newline: bool, output: &Out) -> Result<String, No> {
-        if self.result == Gives::Text && self.function.is_some() && *output == Out::Through {
-            self.broken = Some(No::new("a function whose output has several parts"));
+        if *output == Out::Through {
+            self.prints();
         }
         let with_newline = |text: &Template| {
             let mut text = text.clone();
-            if newline {
-                text.push(Part::Text("\n".to_owned()));
-            }
+            text.end_line(newline);
             text.string()
         };
         // `print` shows an escape as text.
@@ -185,7 +174,7 @@ impl<'a> Port<'a> {
         {
             let (text, newline) = self.printf(more)?.ok_or_else(|| No::new("`printf -v`"))?;
             let text = if newline { format!("{} + \"\\n\"", atom(&text)) } else { text };
-            return Ok(Some(vec![self.give(name, &text, item, false)]));
+            return Ok(Some(vec![self.give(name, &text, item)]));
         }
         let Some((text, newline)) = self.printf(rest)? else { return Ok(None) };
         self.print(Template::value(text, Kind::Text), newline, simple).map(Some)
@@ -201,9 +190,7 @@ impl<'a> Port<'a> {
         for raw in words {
             args.extend(self.argument(raw)?);
         }
-        if args.iter().any(|arg| arg.glob) {
-            return Err(No::new("a pattern for file names"));
-        }
+        refuse_if!(args.iter().any(|arg| arg.glob), "a pattern for file names");
         let (body, newline) = match format.strip_suffix('\n') {
             Some(body) => (body.to_owned(), true),
             None => (format.clone(), false),
@@ -237,10 +224,7 @@ impl<'a> Port<'a> {
             values.push(match code.chars().last() {
                 Some('s') => arg.template.string(),
                 Some('d' | 'i' | 'x' | 'X' | 'o') => arg.template.number(),
-                Some('f') => match arg.template.single() {
-                    Some((expr, Kind::Number)) => format!("{}.to_float()", atom(expr)),
-                    _ => format!("{}.to_float()", atom(&arg.template.string())),
-                },
+                Some('f') => format!("{}.to_float()", atom(&arg.template.shown())),
                 _ => return Ok(None),
             });
         }

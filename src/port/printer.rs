@@ -30,38 +30,8 @@ pub fn indented(lines: Vec<Line>) -> Vec<Line> {
     lines.into_iter().map(shift).collect()
 }
 
-/// Helper functions that a port defines at its end if it uses them.
-const HELPERS: &[(&str, &str)] = &[
-    (
-        "writes",
-        "// Writes a command's output to a file. Returns false if it fails, and does not change the file then.\nfn writes(command, path) {\n    try { command.to_file(path); } catch { return false; }\n    true\n}",
-    ),
-    ("untranslated", "// Stops at a line that you must translate by hand.\nfn untranslated(what) { die(what); }"),
-    (
-        "finish",
-        "// Waits for a command in the background, and prints its output.\nfn finish(job) {\n    try {\n        let out = job.wait().out;\n        if out != \"\" { print(out.sub(\"\\n$\", \"\")); }\n    } catch (error) { warn(error.message); }\n}",
-    ),
-    (
-        "parts_of",
-        "// Splits a line like `read -a`: a separator at the end does not begin another part.\nfn parts_of(line, separator) {\n    let parts = line.split(separator);\n    if parts[-1] == \"\" { parts.pop(); }\n    parts\n}",
-    ),
-    (
-        "rest_of",
-        "// Joins the fields from an index on, like the last name of `read`: drops a separator after a single field.\nfn rest_of(fields, from, separator) {\n    let rest = fields.extract(from);\n    if rest.len() == 2 && rest[1] == \"\" { rest.pop(); }\n    rest.join(separator)\n}",
-    ),
-    (
-        "succeeds",
-        "// Runs a command and shows its output. Returns false if it fails.\nfn succeeds(command) {\n    try { command.run(); } catch { return false; }\n    true\n}",
-    ),
-    (
-        "coloured",
-        "// Prints text with colours, which `print` would show as escapes.\nfn coloured(text) { cmd(`cat`).stdin(text + \"\\n\").run(); }",
-    ),
-    (
-        "status_of",
-        "// Runs a command, shows its output, and returns its status, or 127 if it cannot be started.\nfn status_of(command) {\n    try { command.run(); } catch (error) { return if error.code < 0 { 127 } else { error.code }; }\n    0\n}",
-    ),
-];
+/// Helper functions, separated by empty lines. A port defines those that it uses at its end.
+const HELPERS: &str = include_str!("helpers.rhai");
 
 impl<'a> Port<'a> {
     pub(super) fn new(
@@ -121,8 +91,7 @@ impl<'a> Port<'a> {
     /// Translates everything. The second result is the entry of each line.
     pub(super) fn run(mut self) -> (Ported, Vec<usize>) {
         let mut lines = self.header();
-        let entries: Vec<&'a ast::CompoundListItem> =
-            self.source.program.complete_commands.iter().flat_map(|list| &list.0).collect();
+        let entries: Vec<&'a ast::CompoundListItem> = self.source.program.0.iter().collect();
         self.note_bodies(&entries);
         super::hazards::check(&mut self);
         self.options_by_hand();
@@ -148,8 +117,8 @@ impl<'a> Port<'a> {
             lines.push(plain(""));
         }
         lines.extend(body);
-        for (name, text) in HELPERS {
-            if self.helpers.contains(name) {
+        for text in HELPERS.split("\n\n") {
+            if self.helpers.iter().any(|name| text.contains(&format!("\nfn {name}("))) {
                 lines.push(plain(""));
                 lines.extend(text.lines().map(plain));
             }
@@ -249,40 +218,49 @@ impl<'a> Port<'a> {
     /// Translates the entries of a block, up to a line of the original.
     pub(super) fn entries(&mut self, entries: &[&'a ast::CompoundListItem], end: usize) -> Vec<Line> {
         let mut lines = Vec::new();
-        let mut at = 0;
-        while at < entries.len() {
-            let entry = entries[at];
+        for (at, entry) in entries.iter().copied().enumerate() {
             let extent = self.source.extent(&entry.0).unwrap_or_default();
             self.line = extent.line;
             lines.extend(self.margin(extent.line, id(entry)));
             self.printed = self.printed.max(extent.line);
             let next = entries.get(at + 1).copied();
             self.is_last = next.is_none() && end > self.source.lines;
-            let (made, taken) = self.statement(entry, next, extent);
+            let made = self.statement(entry, next, extent);
             lines.extend(self.trailing(made, extent, next));
             self.printed = self.printed.max(extent.last);
-            at += taken;
             let ends = lines.last().is_some_and(|line: &Line| {
                 ["exit(", "return", "break;", "continue;", "die("].iter().any(|word| line.text.starts_with(word))
             });
-            if ends && at < entries.len() {
+            if ends && next.is_some() {
                 lines.push(plain("// The rest of this block never runs in the original."));
-                for entry in &entries[at..] {
+                for entry in &entries[at + 1..] {
                     if let Some(extent) = self.source.extent(&entry.0) {
-                        for line in extent.line..=extent.last {
-                            self.levels.entry(line).or_insert(Level::Native);
-                        }
+                        self.translated(extent.line..=extent.last);
                         self.printed = extent.last;
                     }
                 }
-                while self.source.comments.get(self.comment).is_some_and(|comment| comment.line < end) {
-                    self.comment += 1;
-                }
+                self.take_comments(end);
                 return lines;
             }
         }
         lines.extend(self.margin(end, usize::MAX));
         lines
+    }
+
+    /// Counts lines of the original as native, except empty ones and those that are already counted.
+    pub(super) fn translated(&mut self, lines: std::ops::RangeInclusive<usize>) {
+        for line in lines.filter(|line| !self.source.is_empty(*line)) {
+            self.levels.entry(line).or_insert(Level::Native);
+        }
+    }
+
+    /// Translates something that may need lines before its statement, and returns these too.
+    pub(super) fn with_before<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> (Vec<String>, T) {
+        self.has_before = true;
+        self.before.clear();
+        let made = make(self);
+        self.has_before = false;
+        (std::mem::take(&mut self.before), made)
     }
 
     /// Keeps a comment at the end of its line.
@@ -307,37 +285,26 @@ impl<'a> Port<'a> {
         lines
     }
 
-    /// Translates one entry, or two if the second one reads the status of the first.
+    /// Translates one entry. It keeps its status if the next one reads it.
     fn statement(
         &mut self,
         entry: &'a ast::CompoundListItem,
         next: Option<&ast::CompoundListItem>,
         extent: Extent,
-    ) -> (Vec<Line>, usize) {
+    ) -> Vec<Line> {
         let item = id(entry);
         let mut lines = self.declarations(item);
         let forced = self.forced.get(&item).cloned();
         let remarks = self.remarks.len();
         let asks = next.is_some_and(|next| reads_status(&next.0));
         let before = (self.comment, self.hazards.len(), self.declared.mark(), self.printed);
-        let mut made: Result<Vec<Line>, No> = match &forced {
-            Some((_, why)) => Err(No::new(why.clone())),
-            None => {
-                self.has_before = true;
-                self.before.clear();
-                let made = self.entry(entry, asks);
-                self.has_before = false;
-                made
-            }
+        let (first, made) = match &forced {
+            Some((_, why)) => (Vec::new(), Err(No::new(why.clone()))),
+            None => self.with_before(|port| port.entry(entry, asks)),
         };
-        if let Ok(made) = &mut made {
-            let first = std::mem::take(&mut self.before);
-            made.splice(0..0, first.into_iter().map(|text| Line { text, item }));
-        }
         let (made, level) = match made {
-            Ok(made) => (made, Level::Native),
+            Ok(made) => (first.into_iter().map(plain).chain(made).collect(), Level::Native),
             Err(no) => {
-                self.before.clear();
                 for text in self.remarks.drain(remarks..) {
                     self.said.remove(&text);
                 }
@@ -348,29 +315,14 @@ impl<'a> Port<'a> {
                 let (made, level) = self.fall_back(entry, extent, &no, human, asks);
                 self.notes.push((extent.line, level, no.0.clone()));
                 // The text already includes the comments.
-                while self
-                    .source
-                    .comments
-                    .get(self.comment)
-                    .is_some_and(|comment| comment.line <= extent.last && comment.line < extent.last)
-                {
-                    self.comment += 1;
-                }
+                self.take_comments(extent.last);
                 (made, level)
             }
         };
         for line in extent.line..=extent.last {
-            if !self.source.is_code(line) {
-                continue;
-            }
-            match level {
-                Level::Native => {
-                    self.levels.entry(line).or_insert(level);
-                }
-                _ => {
-                    let known = self.levels.entry(line).or_insert(level);
-                    *known = (*known).max(level);
-                }
+            if self.source.is_code(line) {
+                let known = self.levels.entry(line).or_insert(level);
+                *known = (*known).max(level);
             }
         }
         lines.extend(self.remarks.drain(remarks..).flat_map(|text| remark(&text)).map(|text| Line { text, item }));
@@ -378,7 +330,7 @@ impl<'a> Port<'a> {
         if !asks {
             self.status = None;
         }
-        (lines, 1)
+        lines
     }
 
     /// Returns the declarations of variables before an entry.

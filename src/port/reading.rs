@@ -1,7 +1,7 @@
 //! `read`, `mapfile` and `source`.
 
 use super::redirects::In;
-use super::text::{Kind, atom, quoted};
+use super::text::{Kind, is_one_of, quoted};
 use super::walk;
 use super::words::mangle;
 use super::{No, Port};
@@ -26,93 +26,86 @@ impl<'a> Port<'a> {
                 _ => return Err(No::new(format!("`read {word}`"))),
             }
         }
-        let mut separator = None;
-        for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
-            if let Item::AssignmentWord(assignment, _) = item
-                && let ast::AssignmentValue::Scalar(value) = &assignment.value
-            {
-                separator = Some(self.word(&value.value)?.fixed().ok_or_else(|| No::new("an IFS of a variable"))?);
-            }
-        }
-        let from = simple.suffix.iter().flat_map(|items| &items.0).find_map(|item| match item {
-            Item::IoRedirect(ast::IoRedirect::File(
-                None,
-                ast::IoFileRedirectKind::Read,
-                ast::IoFileRedirectTarget::ProcessSubstitution(_, shell),
-            )) => Some(shell),
-            _ => None,
-        });
-        let from = from.map(|shell| self.substituted(shell)).transpose()?;
+        let separator = self.separator(simple)?;
+        let input = self.redirects_of(simple)?.input;
         if !plain {
             self.differs("`read` without `-r` removes backslashes", "the port keeps them");
         }
         if separator.is_none() {
             self.plain_ifs("`read`")?;
         }
-        let found = match from {
-            Some(_) => super::redirects::Redirects::default(),
-            None => self.redirects_of(simple)?,
-        };
         if let Some(prompt) = prompt {
             let [name] = names.as_slice() else { return Err(No::new("`read -p` of several names")) };
-            let text = prompt.string();
-            return Ok(vec![self.set_text(name, &format!("ask({text})"))]);
+            return Ok(vec![self.set_text(name, &format!("ask({})", prompt.string()))]);
         }
-        let line = match &found.input {
-            _ if from.is_some() => format!("({}.lines().first() ?? \"\")", from.clone().unwrap_or_default()),
-            In::File(path) => format!("(file::lines({path}).first() ?? \"\")"),
-            In::Text(text) => format!("({text}.lines().first() ?? \"\")").replace(" + \"\\n\".lines()", ".lines()"),
-            In::Through if self.facts.reads_input == 1 => "(file::lines(\"/dev/stdin\").first() ?? \"\")".to_owned(),
-            _ => return Err(No::new("`read` more than once")),
+        let line = match input {
+            In::Through if self.facts.reads_input == 1 => "file::lines(\"/dev/stdin\")".to_owned(),
+            In::Through | In::Null => return Err(No::new("`read` more than once")),
+            input => input.lines().unwrap_or_default(),
         };
-        let line = match &found.input {
-            In::Text(text) => format!("({}.lines().first() ?? \"\")", atom(text)),
-            _ => line,
-        };
-        let mut lines = Vec::new();
+        let line = format!("({line}.first() ?? \"\")");
         match (names.as_slice(), separator.as_deref()) {
             ([name], Some(one)) if list && one.chars().count() == 1 => {
                 self.helpers.insert("parts_of");
-                lines.push(self.set_text(name, &format!("parts_of({line}, {})", quoted(one))));
+                Ok(vec![self.set_text(name, &format!("parts_of({line}, {})", quoted(one)))])
             }
-            ([name], None) if list => lines.push(self.set_text(name, &format!("{line}.fields()"))),
-            ([name], Some("")) => lines.push(self.set_text(name, &line)),
-            ([name], None) => lines.push(self.set_text(name, &format!("{line}.trim()"))),
-            (many, None) => {
-                lines.push(format!("let fields = {line}.fields({});", many.len()));
-                for (at, name) in many.iter().enumerate().filter(|(_, name)| *name != "_") {
-                    lines.push(self.set_text(name, &format!("fields.get({at}) ?? \"\"")));
-                }
+            ([name], None) if list => Ok(vec![self.set_text(name, &format!("{line}.fields()"))]),
+            (names, separator) => self.parts(&line, names, separator),
+        }
+    }
+
+    /// Returns the IFS of a `read`: `IFS=: read ...`.
+    pub(super) fn separator(&mut self, simple: &ast::SimpleCommand) -> Result<Option<String>, No> {
+        let mut separator = None;
+        for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
+            if let Item::AssignmentWord(assignment, _) = item {
+                let ast::AssignmentValue::Scalar(value) = &assignment.value else { return Err(No::new("`read`")) };
+                refuse_if!(assignment.name.to_string() != "IFS", "`read` with a variable of its own");
+                separator = Some(self.word(&value.value)?.fixed().ok_or_else(|| No::new("an IFS of a variable"))?);
             }
-            (many, Some(one)) if one.chars().count() == 1 && !one.trim().is_empty() => {
-                lines.push(format!("let fields = {line}.split({});", quoted(one)));
-                let last = many.len() - 1;
+        }
+        Ok(separator)
+    }
+
+    /// Returns the statements that give each name of `read` its part of a line.
+    pub(super) fn parts(&mut self, line: &str, names: &[String], separator: Option<&str>) -> Result<Vec<String>, No> {
+        Ok(match (names, separator) {
+            ([name], Some("")) => vec![self.set_text(name, line)],
+            ([name], None) => vec![self.set_text(name, &format!("{line}.trim()"))],
+            (many, _) => {
+                let mut lines = vec![format!("let fields = {};", fields(line, many.len(), separator)?)];
                 for (at, name) in many.iter().enumerate().filter(|(_, name)| *name != "_") {
-                    let value = if at == last {
-                        self.helpers.insert("rest_of");
-                        format!("rest_of(fields, {at}, {})", quoted(one))
-                    } else {
-                        format!("fields.get({at}) ?? \"\"")
-                    };
+                    let value = self.field(at, many.len(), separator);
                     lines.push(self.set_text(name, &value));
                 }
+                lines
             }
-            _ => return Err(No::new("`read` with such an IFS")),
+        })
+    }
+
+    /// Returns a field of a line. The last of them is the rest of the line.
+    pub(super) fn field(&mut self, at: usize, count: usize, separator: Option<&str>) -> String {
+        match separator {
+            Some(one) if at + 1 == count => {
+                self.helpers.insert("rest_of");
+                format!("rest_of(fields, {at}, {})", quoted(one))
+            }
+            _ => format!("fields.get({at}) ?? \"\""),
         }
-        Ok(lines)
     }
 
     pub(super) fn set_text(&mut self, name: &str, value: &str) -> String {
+        let known = self.is_known(name);
+        let word = self.declare_as(name);
+        let assigned = format!("{} = {value};", mangle(name));
+        if known { assigned } else { format!("{word} {assigned}") }
+    }
+
+    /// Declares a variable. Returns `const` if it never changes, else `let`.
+    pub(super) fn declare_as(&mut self, name: &str) -> &'static str {
         let scope = self.facts.scope(self.function, name);
-        let shown = mangle(name);
-        let new = !self.is_known(name);
         self.declared.insert((scope, name.to_owned()));
-        let word = match (new, scope.is_none() && self.facts.constants.contains(name)) {
-            (true, true) => "const ",
-            (true, false) => "let ",
-            _ => "",
-        };
-        format!("{word}{shown} = {value};")
+        if scope.is_none() && self.facts.constants.contains(name) { "const" } else { "let" }
     }
 
     pub(super) fn mapfile(
@@ -126,55 +119,18 @@ impl<'a> Port<'a> {
         if !rest.iter().any(|word| word == "-t") || rest.len() != 2 {
             return Err(No::new("`mapfile` without `-t`, or with other options"));
         }
-        let redirects: Vec<&ast::IoRedirect> = simple
-            .suffix
-            .iter()
-            .flat_map(|items| &items.0)
-            .filter_map(|item| if let Item::IoRedirect(redirect) = item { Some(redirect) } else { None })
-            .collect();
-        let value = match redirects.as_slice() {
-            [
-                ast::IoRedirect::File(
-                    None,
-                    ast::IoFileRedirectKind::Read,
-                    ast::IoFileRedirectTarget::ProcessSubstitution(_, shell),
-                ),
-            ] => {
-                format!("{}.lines().to_array()", self.substituted(shell)?)
-            }
-            _ => match self.redirects_of(simple)?.input {
-                In::File(path) => format!("file::lines({path}).to_array()"),
-                In::Text(text) => format!("{}.lines().to_array()", atom(&text)),
-                _ => return Err(No::new("`mapfile` of the script's input")),
-            },
+        let value = match self.redirects_of(simple)?.input {
+            In::Through | In::Null => return Err(No::new("`mapfile` of the script's input")),
+            input => format!("{}.to_array()", input.lines().unwrap_or_default()),
         };
-        Ok(vec![self.give(name, &value, item, false)])
+        Ok(vec![self.give(name, &value, item)])
     }
 
     /// Translates a file of assignments, whose values bash reads.
     pub(super) fn source_file(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
-        const USUAL: &[&str] = &[
-            "HOME",
-            "PATH",
-            "USER",
-            "LOGNAME",
-            "SHELL",
-            "TERM",
-            "LANG",
-            "TMPDIR",
-            "PWD",
-            "HOSTNAME",
-            "UID",
-            "EUID",
-            "RANDOM",
-            "SUDO_USER",
-            "OPTARG",
-            "OPTIND",
-            "REPLY",
-            "IFS",
-            "BASH_SOURCE",
-            "PS1",
-        ];
+        const USUAL: &str = "\
+            HOME PATH USER LOGNAME SHELL TERM LANG TMPDIR PWD HOSTNAME UID EUID RANDOM SUDO_USER OPTARG OPTIND REPLY \
+            IFS BASH_SOURCE PS1";
         let [raw] = rest else { return Err(No::new("`source` with arguments")) };
         let file = raw.trim_matches(['"', '\'']).rsplit('/').next().unwrap_or_default();
         let stem = file.split('.').next().unwrap_or_default();
@@ -193,7 +149,7 @@ impl<'a> Port<'a> {
             .facts
             .only_read()
             .into_iter()
-            .filter(|name| !USUAL.contains(&name.as_str()) && !name.starts_with("BASH") && !self.is_known(name))
+            .filter(|name| !is_one_of(name, USUAL) && !name.starts_with("BASH") && !self.is_known(name))
             .collect();
         // It may change what the script has set.
         let known: Vec<String> = self
@@ -228,8 +184,16 @@ impl<'a> Port<'a> {
             self.declared.insert((None, name.clone()));
             lines.push(format!("{word}{} = sh({code}).env(\"file\", {path}){env}.read();", mangle(name)));
         }
-        self.notes.push((self.line, super::Level::Shell, "bash reads a file of settings".to_owned()));
-        self.levels.insert(self.line, super::Level::Shell);
+        self.stays_in_bash("bash reads a file of settings");
         Ok(lines)
+    }
+}
+
+/// Returns the fields of a line as an expression.
+pub fn fields(line: &str, count: usize, separator: Option<&str>) -> Result<String, No> {
+    match separator {
+        None => Ok(format!("{line}.fields({count})")),
+        Some(one) if one.chars().count() == 1 && !one.trim().is_empty() => Ok(format!("{line}.split({})", quoted(one))),
+        Some(_) => Err(No::new("`read` with such an IFS")),
     }
 }

@@ -32,6 +32,21 @@ pub enum In {
     File(String),
     /// A text, by its expression.
     Text(String),
+    /// The output of a command, by its expression.
+    Output(String),
+}
+
+impl In {
+    /// Returns the lines as an expression, unless they are those of the script's own input.
+    pub fn lines(&self) -> Option<String> {
+        match self {
+            Self::Through => None,
+            Self::Null => Some("[]".to_owned()),
+            Self::File(path) => Some(format!("file::lines({path})")),
+            Self::Text(text) => Some(format!("{}.lines()", atom(text))),
+            Self::Output(command) => Some(format!("{command}.lines()")),
+        }
+    }
 }
 
 /// The redirections of a command.
@@ -71,7 +86,7 @@ impl Port<'_> {
                 }
                 IoRedirect::HereString(None | Some(0), word) => {
                     let mut text = self.word(&word.value)?;
-                    text.push(Part::Text("\n".to_owned()));
+                    text.end_line(true);
                     found.input = In::Text(text.string());
                 }
                 IoRedirect::HereDocument(None | Some(0), document) => {
@@ -110,9 +125,7 @@ impl Port<'_> {
     pub(super) fn path(&mut self, raw: &str) -> Result<String, No> {
         let arg = self.argument(raw)?;
         let [arg] = arg.as_slice() else { return Err(No::new("a file name in braces")) };
-        if arg.glob {
-            return Err(No::new("a pattern as a file name"));
-        }
+        refuse_if!(arg.glob, "a pattern as a file name");
         if let Some((_, Kind::List)) = arg.template.single() {
             return self.word(&format!("\"{}\"", raw.trim_matches('"'))).map(|path| path.string());
         }
@@ -160,14 +173,15 @@ impl Port<'_> {
                 let path = self.path(&word.value)?;
                 found.input = if path == "\"/dev/null\"" { In::Null } else { In::File(path) };
             }
+            (None, Redirect::Read, Target::ProcessSubstitution(_, shell)) => {
+                found.input = In::Output(self.substituted(shell)?);
+            }
             (None | Some(1), Redirect::Write | Redirect::Clobber, Target::Filename(word)) => {
                 found.output = self.out(&word.value, false)?
             }
             (None | Some(1), Redirect::Append, Target::Filename(word)) => found.output = self.out(&word.value, true)?,
             (Some(2), Redirect::Write | Redirect::Append, Target::Filename(word)) => {
-                if word.value != "/dev/null" {
-                    return Err(No::new("a file for standard error"));
-                }
+                refuse_if!(word.value != "/dev/null", "a file for standard error");
                 found.silent = true;
             }
             (Some(2), Redirect::DuplicateOutput, target) if duplicate(target).as_deref() == Some("1") => {
@@ -177,9 +191,7 @@ impl Port<'_> {
                 }
             }
             (None | Some(1), Redirect::DuplicateOutput, target) if duplicate(target).as_deref() == Some("2") => {
-                if found.both || found.silent {
-                    return Err(No::new("swapped outputs"));
-                }
+                refuse_if!(found.both || found.silent, "swapped outputs");
                 found.output = Out::Error;
             }
             _ => return Err(No::new("a redirection of another file descriptor")),

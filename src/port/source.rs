@@ -1,8 +1,9 @@
 //! Reads a bash script: its text, comments and syntax tree. Refuses other files, and names what they are.
 
+use super::text::is_one_of;
 use crate::run::{Error, Kind};
 use brush_parser::ast::{self, SourceLocation};
-use brush_parser::{Parser, ParserImpl, ParserOptions, Token};
+use brush_parser::{Parser, ParserOptions, Token};
 
 /// A comment of the original.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub struct Source {
     /// The empty lines in order, from 1.
     empty: Vec<usize>,
     /// The tree.
-    pub program: ast::Program,
+    pub program: ast::CompoundList,
     /// The tokens with their positions.
     tokens: Vec<Token>,
     /// Set if the first line names `sh` or `dash`.
@@ -37,14 +38,7 @@ pub struct Source {
 
 /// Returns the options of bash 5 for a script, with `extglob` if the script sets it.
 pub fn options(text: &str) -> ParserOptions {
-    ParserOptions {
-        enable_extended_globbing: text.contains("extglob"),
-        posix_mode: false,
-        sh_mode: false,
-        tilde_expansion_at_word_start: true,
-        tilde_expansion_after_colon: false,
-        parser_impl: ParserImpl::default(),
-    }
+    ParserOptions { enable_extended_globbing: text.contains("extglob"), ..ParserOptions::default() }
 }
 
 /// Maximum nesting of brackets and blocks: the parser and the translation recurse for each level.
@@ -55,8 +49,7 @@ fn refuse(name: &str, why: &str, help: &str) -> Error {
 }
 
 /// Names of shells and languages other than bash, as they appear in a first line or at the end of a file name.
-const OTHERS: &[&str] =
-    &["zsh", "fish", "csh", "tcsh", "ksh", "ksh93", "mksh", "rc", "es", "elvish", "nu", "xonsh", "pwsh"];
+const OTHERS: &str = "zsh fish csh tcsh ksh ksh93 mksh rc es elvish nu xonsh pwsh";
 
 /// Returns the text with `for` instead of `select`, and the lines of these.
 fn without_menus(text: &str) -> (String, Vec<usize>) {
@@ -94,9 +87,7 @@ impl Source {
             )
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        if let Some(line) =
-            text.lines().position(|_| true).and_then(|_| text.split('\n').position(|l| l.ends_with('\r')))
-        {
+        if let Some(line) = text.split('\n').position(|line| line.ends_with('\r')) {
             return Err(refuse(
                 name,
                 &format!("line {} ends with a carriage return, which bash reads as part of a word", line + 1),
@@ -120,13 +111,12 @@ impl Source {
             parsed = Parser::new(other.as_bytes(), &options(&other)).parse_program();
             menus = found;
         }
-        let program = parsed.map_err(|error| {
+        let wrong = |error: &dyn std::fmt::Display| {
             refuse(name, &error.to_string(), "see the message of `bash -n` below").kind(Kind::Syntax)
-        })?;
-        let tokens =
-            brush_parser::uncached_tokenize_str(text, &options(text).tokenizer_options()).map_err(|error| {
-                refuse(name, &error.to_string(), "see the message of `bash -n` below").kind(Kind::Syntax)
-            })?;
+        };
+        let program = parsed.map(super::walk::entries).map_err(|error| wrong(&error))?;
+        let tokens = brush_parser::uncached_tokenize_str(text, &options(text).tokenizer_options());
+        let tokens = tokens.map_err(|error| wrong(&error))?;
         let chars: Vec<char> = text.chars().collect();
         let comments = comments(&chars, &tokens);
         let empty = text.lines().enumerate().filter(|(_, line)| line.trim().is_empty()).map(|(at, _)| at + 1).collect();
@@ -143,23 +133,14 @@ impl Source {
             words.iter().map(base).find(|word| word != "env" && !word.starts_with('-') && !word.contains('='));
         let program = program.unwrap_or_default();
         let ending = name.rsplit_once('.').map_or("", |(_, end)| end);
-        let other = if OTHERS.contains(&program.as_str()) { &program } else { ending };
-        if OTHERS.contains(&other) && (program.is_empty() || program == other) {
-            return Err(refuse(
-                name,
-                &format!("it is a script for {other}, but moyai ports only bash"),
-                "port it by hand: `moyai api bash`",
-            ));
-        }
-        match program.as_str() {
-            "" | "bash" => Ok(false),
-            "sh" | "dash" | "ash" | "busybox" => Ok(true),
-            other => Err(refuse(
-                name,
-                &format!("it is a script for {other}, but moyai ports only bash"),
-                "name a bash script",
-            )),
-        }
+        let other = if program.is_empty() { ending } else { &program };
+        let help = match program.as_str() {
+            _ if is_one_of(other, OTHERS) => "port it by hand: `moyai api bash`",
+            "" | "bash" => return Ok(false),
+            "sh" | "dash" | "ash" | "busybox" => return Ok(true),
+            _ => "name a bash script",
+        };
+        Err(refuse(name, &format!("it is a script for {other}, but moyai ports only bash"), help))
     }
 
     /// Returns true for an empty line.
@@ -223,8 +204,7 @@ impl Source {
         }
         let text = self.slice(start, end);
         for mark in here_ends(&text) {
-            let from =
-                self.chars.iter().enumerate().skip(end).find(|(_, char)| **char == '\n').map_or(end, |(at, _)| at);
+            let from = self.chars.iter().skip(end).position(|char| *char == '\n').map_or(end, |more| end + more);
             let mut at = from;
             for found in self.chars[from..].split(|char| *char == '\n').skip(1) {
                 at += 1 + found.len();
@@ -257,8 +237,7 @@ pub struct Extent {
 /// Returns the terminators of a command's here-documents if the text does not contain the documents yet.
 fn here_ends(text: &str) -> Vec<String> {
     let mut ends = Vec::new();
-    let first: String = text.to_owned();
-    let mut rest = first.as_str();
+    let mut rest = text;
     while let Some(at) = rest.find("<<") {
         let after = &rest[at + 2..];
         if let Some(here) = after.strip_prefix('<') {
@@ -333,17 +312,16 @@ fn too_deep(text: &str) -> Option<usize> {
                 _ => {}
             }
         }
-        let word = content.split_whitespace().next().unwrap_or_default();
-        match word {
-            "if" | "for" | "while" | "until" | "case" => depth += 1,
-            "fi" | "done" | "esac" => depth = depth.saturating_sub(1),
+        let ends = |word| matches!(word, "fi" | "done" | "esac");
+        match content.split_whitespace().next().unwrap_or_default() {
+            // A one-line loop opens and closes.
+            "if" | "for" | "while" | "until" | "case"
+                if !content.split(|char: char| !char.is_alphanumeric()).any(ends) =>
+            {
+                depth += 1;
+            }
+            word if ends(word) => depth = depth.saturating_sub(1),
             _ => {}
-        }
-        // A one-line loop opens and closes.
-        if matches!(word, "if" | "for" | "while" | "until" | "case")
-            && content.split(|char: char| !char.is_alphanumeric()).any(|word| matches!(word, "fi" | "done" | "esac"))
-        {
-            depth = depth.saturating_sub(1);
         }
         if depth > DEPTH {
             return Some(line + 1);

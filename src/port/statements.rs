@@ -8,7 +8,7 @@ use super::text::{Kind, Template, atom};
 use super::walk::{self, fixed, id};
 use super::words::mangle;
 use super::{No, Port};
-use brush_parser::ast;
+use brush_parser::ast::{self, SourceLocation};
 
 impl<'a> Port<'a> {
     /// Translates an entry of a list. `asks` is set if the next one reads `$?`.
@@ -20,9 +20,7 @@ impl<'a> Port<'a> {
         if chain.additional.is_empty() {
             return self.pipe_statement(&chain.first, id(entry), asks);
         }
-        if asks {
-            return Err(No::new("`$?` after `&&` or `||`"));
-        }
+        refuse_if!(asks, "`$?` after `&&` or `||`");
         self.chain(chain, id(entry))
     }
 
@@ -49,9 +47,8 @@ impl<'a> Port<'a> {
             ast::AndOr::And(pipe) => (pipe, true),
             ast::AndOr::Or(pipe) => (pipe, false),
         };
-        let harmless = is_harmless(last);
         // `cmd || true`.
-        if !and && harmless && count == 1 {
+        if !and && is_harmless(last) && count == 1 {
             if let Ok(call) = self.try_call(&chain.first.seq)
                 && !chain.first.bang
             {
@@ -137,7 +134,7 @@ impl<'a> Port<'a> {
 
     /// Translates a command whose failure is ignored.
     fn tried(&mut self, call: &super::calls::Call) -> Result<Vec<Line>, No> {
-        let run = self.run_of(call)?;
+        let run = self.run_of(call);
         // A failed command leaves its output in the file, but `to_file` would not.
         if let Out::File(path) | Out::Append(path) = &call.redirects.output {
             let method = if matches!(call.redirects.output, Out::File(_)) { "to_file" } else { "append_to" };
@@ -155,42 +152,41 @@ impl<'a> Port<'a> {
     }
 
     /// Translates a call as a statement.
-    pub(super) fn run_of(&mut self, call: &super::calls::Call) -> Result<String, No> {
-        if self.result == Gives::Text
-            && self.function.is_some()
-            && call.redirects.output == Out::Through
-            && !call.is_silent()
-        {
-            self.broken = Some(No::new("a function whose output has several parts"));
+    pub(super) fn run_of(&mut self, call: &super::calls::Call) -> String {
+        if call.redirects.output == Out::Through && !call.is_silent() {
+            self.prints();
         }
         let command = call.command();
-        Ok(match &call.redirects.output {
+        match &call.redirects.output {
             Out::Through => format!("{command}.run();"),
             Out::Null => format!("{command}.quiet().run();"),
             Out::File(path) => format!("{command}.to_file({path});"),
             Out::Append(path) => format!("{command}.append_to({path});"),
             Out::Error => format!("warn({});", call.read()),
-        })
+        }
+    }
+
+    /// Returns true within a function whose output is read.
+    pub(super) fn is_read(&self) -> bool {
+        self.result == Gives::Text && self.function.is_some()
+    }
+
+    /// Notes that a statement prints: only the last one of a function whose output is read may do that.
+    pub(super) fn prints(&mut self) {
+        if self.is_read() {
+            self.broken = Some(No::new("a function whose output has several parts"));
+        }
     }
 
     fn pipe_statement(&mut self, pipe: &'a ast::Pipeline, item: usize, asks: bool) -> Result<Vec<Line>, No> {
-        if pipe.timed.is_some() {
-            return Err(No::new("`time`"));
-        }
-        if pipe.bang {
-            return Err(No::new("`!` before a command"));
-        }
+        refuse_if!(pipe.timed.is_some(), "`time`");
+        refuse_if!(pipe.bang, "`!` before a command");
         match pipe.seq.as_slice() {
-            [ast::Command::Simple(simple)]
-                if !asks && matches!(walk::words(simple).first().map(String::as_str), Some("[" | "test")) =>
-            {
+            [ast::Command::Simple(simple)] if !asks && matches!(walk::name(simple), "[" | "test") => {
                 self.deciding(pipe)
             }
-            [ast::Command::Simple(simple)] => {
-                let lines = self.simple(simple, item, asks)?;
-                Ok(lines)
-            }
-            [ast::Command::Compound(compound, redirects)] => self.compound(compound, redirects.as_ref(), item),
+            [ast::Command::Simple(simple)] => self.simple(simple, item, asks),
+            [ast::Command::Compound(compound, redirects)] => self.compound(compound, redirects.as_ref()),
             [ast::Command::Function(function)] => self.function_statement(function),
             [ast::Command::ExtendedTest(..)] => self.deciding(pipe),
             [parts @ .., ast::Command::Compound(ast::CompoundCommand::WhileClause(clause), None)]
@@ -227,9 +223,7 @@ impl<'a> Port<'a> {
         if asks {
             let name = self.status_name();
             self.status = Some(name.clone());
-            if self.function.is_some() && self.result == Gives::Text {
-                return Err(No::new("a status in a function whose output is read"));
-            }
+            refuse_if!(self.is_read(), "a status in a function whose output is read");
             return Ok(vec![plain(match &call.redirects.output {
                 Out::Through if !call.is_silent() => {
                     self.helpers.insert("status_of");
@@ -247,7 +241,7 @@ impl<'a> Port<'a> {
         {
             return Ok(vec![plain(format!("{}.accept([0, 1]).run();", call.command()))]);
         }
-        let text = self.run_of(call)?;
+        let text = self.run_of(call);
         Ok(vec![plain(self.marked(text))])
     }
 
@@ -273,7 +267,6 @@ impl<'a> Port<'a> {
         &mut self,
         command: &'a ast::CompoundCommand,
         redirects: Option<&'a ast::RedirectList>,
-        item: usize,
     ) -> Result<Vec<Line>, No> {
         use ast::CompoundCommand as C;
         match command {
@@ -297,14 +290,14 @@ impl<'a> Port<'a> {
             C::Subshell(shell) => self.subshell(shell),
             C::ForClause(clause) => self.looped(|port| port.for_in(clause)),
             C::CaseClause(clause) => self.case(clause),
-            C::IfClause(clause) => self.if_clause(clause, item),
+            C::IfClause(clause) => self.if_clause(clause),
             C::UntilClause(clause) => self.looped(|port| port.while_loop(clause, true, None)),
             C::WhileClause(_) => Err(No::new("a loop")),
             C::Coprocess(_) => Err(No::new("`coproc`")),
         }
     }
 
-    fn if_clause(&mut self, clause: &'a ast::IfClauseCommand, _item: usize) -> Result<Vec<Line>, No> {
+    fn if_clause(&mut self, clause: &'a ast::IfClauseCommand) -> Result<Vec<Line>, No> {
         let end = clause.loc.end.line;
         let condition = self.condition(&clause.condition)?;
         let groups = self.groups.take();
@@ -345,29 +338,18 @@ impl<'a> Port<'a> {
     }
 
     fn function_statement(&mut self, function: &'a ast::FunctionDefinition) -> Result<Vec<Line>, No> {
-        let end = function.body.0.location_end();
+        let end = function.body.0.location().map_or(0, |span| span.end.line);
         let name = function.fname.value.clone();
-        let saved = (
-            self.function,
-            self.result,
-            std::mem::take(&mut self.aliases),
-            std::mem::take(&mut self.loops),
-            self.levels_of(function),
-            std::mem::take(&mut self.leaves),
-            self.notes.len(),
-            self.comment,
-            self.printed,
-        );
+        let levels = self.levels_of(function);
+        let (leaves, notes) = (std::mem::take(&mut self.leaves), self.notes.len());
+        let (comment, printed) = (self.comment, self.printed);
         self.broken = None;
-        self.aliases.clone_from(&saved.2);
         let made = self.definition(function, end);
-        let made = match (made, self.broken.take()) {
-            (Ok(_), Some(no)) | (Err(no), _) => Err(no),
-            (Ok(lines), None) => Ok(lines),
-        };
-        let (own, result, aliases, loops, levels, leaves, notes, comment, printed) = saved;
         self.leaves = leaves;
-        (self.function, self.result, self.aliases, self.loops) = (own, result, aliases, loops);
+        let made = match self.broken.take() {
+            Some(no) if made.is_ok() => Err(no),
+            _ => made,
+        };
         made.map_err(|no| {
             // The function stays in bash, and each call includes it.
             (self.comment, self.printed) = (comment, printed);
@@ -385,23 +367,14 @@ impl<'a> Port<'a> {
 
     /// Returns how the lines of a function have been translated so far.
     fn levels_of(&self, function: &ast::FunctionDefinition) -> Vec<(usize, Option<super::Level>)> {
-        use ast::SourceLocation;
         let lines = function.location().map_or(1..=self.source.lines, |span| span.start.line..=span.end.line);
         lines.map(|line| (line, self.levels.get(&line).copied())).collect()
     }
 
     /// Translates statements of arithmetic.
     pub(super) fn calculation(&mut self, text: &str) -> Result<Vec<String>, No> {
-        let mut found: Vec<(String, Option<String>, String)> = Vec::new();
-        arithmetic::statements(self, text, &mut |name, operator, value| {
-            found.push((name.to_owned(), operator.map(str::to_owned), value));
-            Ok(())
-        })?;
-        let mut lines = Vec::new();
-        for (name, operator, value) in found {
-            lines.push(self.set_number(&name, operator.as_deref(), &value)?);
-        }
-        Ok(lines)
+        let found = arithmetic::statements(self, text)?;
+        found.into_iter().map(|(name, operator, value)| self.set_number(&name, operator, &value)).collect()
     }
 
     fn set_number(&mut self, name: &str, operator: Option<&str>, value: &str) -> Result<String, No> {
@@ -435,7 +408,7 @@ impl<'a> Port<'a> {
 }
 
 /// Formats a condition with its branches, on one line if they are short.
-fn either(condition: &str, yes: Vec<Line>, no: Vec<Line>) -> Vec<Line> {
+pub(super) fn either(condition: &str, yes: Vec<Line>, no: Vec<Line>) -> Vec<Line> {
     let short = |lines: &[Line]| matches!(lines, [one] if !one.text.contains("//") && !one.text.starts_with("let ") && !one.text.contains('\n'));
     if no.is_empty() && short(&yes) && condition.len() + yes[0].text.len() < 100 {
         return vec![plain(format!("if {condition} {{ {} }}", yes[0].text))];
@@ -453,37 +426,25 @@ fn either(condition: &str, yes: Vec<Line>, no: Vec<Line>) -> Vec<Line> {
     lines
 }
 
-fn is_harmless(pipe: &ast::Pipeline) -> bool {
-    matches!(pipe.seq.as_slice(), [ast::Command::Simple(simple)] if simple.suffix.is_none() && simple.prefix.is_none() && matches!(walk::words(simple).first().and_then(|word| fixed(word)).as_deref(), Some("true" | ":")))
+/// Returns true for `true` and `:`.
+pub(super) fn is_harmless(pipe: &ast::Pipeline) -> bool {
+    walk::only(pipe).is_some_and(|simple| {
+        simple.suffix.is_none()
+            && simple.prefix.is_none()
+            && matches!(fixed(walk::name(simple)).as_deref(), Some("true" | ":"))
+    })
 }
 
 /// Returns true if the status of the command is always 0, or the command leaves the script.
 fn cannot_fail(pipe: &ast::Pipeline) -> bool {
     match pipe.seq.as_slice() {
-        [ast::Command::Simple(simple)] => {
-            let words = walk::words(simple);
-            match words.first().map(String::as_str) {
-                None => !simple.to_string().contains("$("),
-                Some("echo" | "printf" | ":" | "true" | "return" | "exit" | "continue" | "break") => true,
-                _ => false,
-            }
-        }
+        [ast::Command::Simple(simple)] => match walk::name(simple) {
+            "" => !simple.to_string().contains("$("),
+            name => matches!(name, "echo" | "printf" | ":" | "true" | "return" | "exit" | "continue" | "break"),
+        },
         [ast::Command::Compound(ast::CompoundCommand::BraceGroup(group), None)] => {
             group.list.0.last().is_some_and(|entry| entry.0.additional.is_empty() && cannot_fail(&entry.0.first))
         }
         _ => false,
-    }
-}
-
-/// The end of a block.
-pub trait End {
-    /// Returns its last line.
-    fn location_end(&self) -> usize;
-}
-
-impl End for ast::CompoundCommand {
-    fn location_end(&self) -> usize {
-        use ast::SourceLocation;
-        self.location().map_or(0, |span| span.end.line)
     }
 }

@@ -3,19 +3,16 @@
 use super::expansions::Pattern;
 use super::printer::{Line, indented, plain};
 use super::text::{Kind, atom, quoted};
-use super::{No, Port, pattern};
+use super::{No, Port, pattern, walk};
 use brush_parser::ast;
 
 impl<'a> Port<'a> {
     /// Translates `case` to `switch`, or to `if` for patterns that are not plain words.
     pub(super) fn case(&mut self, clause: &'a ast::CaseClauseCommand) -> Result<Vec<Line>, No> {
         let subject = self.word(&clause.value.value)?;
-        let end = clause.loc.end.line;
         let mut arms: Vec<(Vec<String>, &'a ast::CaseItem)> = Vec::new();
         for case in &clause.cases {
-            if !matches!(case.post_action, ast::CaseItemPostAction::ExitCase) {
-                return Err(No::new("`;&` and `;;&`"));
-            }
+            refuse_if!(!matches!(case.post_action, ast::CaseItemPostAction::ExitCase), "`;&` and `;;&`");
             let mut patterns = Vec::new();
             for raw in &case.patterns {
                 match self.pattern(&raw.value)? {
@@ -41,11 +38,7 @@ impl<'a> Port<'a> {
         if words && last_is_all && arms.len() > 1 {
             lines.push(plain(format!("switch {text} {{")));
             for (at, (patterns, case)) in arms.iter().enumerate() {
-                let until = arms
-                    .get(at + 1)
-                    .and_then(|(_, next)| next.patterns.first().and_then(|word| word.loc.as_ref()))
-                    .map_or(end, |span| span.start.line);
-                let body = self.arm(case, until);
+                let body = self.arm(case, walk::arm_end(clause, at));
                 let head = match patterns.as_slice() {
                     [all] if all == "*" => "_".to_owned(),
                     _ => patterns.iter().map(|bare| quoted(bare)).collect::<Vec<_>>().join(" | "),
@@ -72,34 +65,28 @@ impl<'a> Port<'a> {
         }
         // The subject is computed once.
         let name = match subject.single() {
-            Some((text, Kind::Text)) if super::walk::is_name(text) || text.starts_with("args[") => text.to_owned(),
+            Some((text, Kind::Text)) if walk::is_name(text) || text.starts_with("args[") => text.to_owned(),
             _ => {
                 lines.push(plain(format!("let word = {text};")));
                 "word".to_owned()
             }
         };
-        let mut open = false;
         for (at, (patterns, case)) in arms.iter().enumerate() {
-            let until = arms
-                .get(at + 1)
-                .and_then(|(_, next)| next.patterns.first().and_then(|word| word.loc.as_ref()))
-                .map_or(end, |span| span.start.line);
             let tests: Vec<String> =
                 patterns.iter().map(|bare| pattern::matches(&name, bare)).collect::<Result<_, _>>()?;
             let all = tests.iter().any(|test| test == "true");
-            let head = match (open, all) {
-                (false, _) => format!("if {} {{", tests.join(" || ")),
-                (true, true) => "} else {".to_owned(),
-                (true, false) => format!("}} else if {} {{", tests.join(" || ")),
+            let head = match (at, all) {
+                (0, _) => format!("if {} {{", tests.join(" || ")),
+                (_, true) => "} else {".to_owned(),
+                (_, false) => format!("}} else if {} {{", tests.join(" || ")),
             };
             lines.push(plain(head));
-            open = true;
-            lines.extend(indented(self.arm(case, until)));
+            lines.extend(indented(self.arm(case, walk::arm_end(clause, at))));
             if all {
                 break;
             }
         }
-        if open {
+        if !arms.is_empty() {
             lines.push(plain("}"));
         }
         Ok(lines)

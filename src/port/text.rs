@@ -18,6 +18,53 @@ pub enum Kind {
     Map,
 }
 
+impl Kind {
+    /// Returns the empty value.
+    pub fn empty(self) -> &'static str {
+        match self {
+            Self::Text => "\"\"",
+            Self::Number => "0",
+            Self::Truth => "false",
+            Self::List => "[]",
+            Self::Map => "#{}",
+        }
+    }
+}
+
+/// An array that is built from elements and from other arrays.
+#[derive(Default)]
+pub struct List {
+    arrays: Vec<String>,
+    /// The elements after the last array.
+    elements: Vec<String>,
+}
+
+impl List {
+    /// Adds an element.
+    pub fn push(&mut self, element: String) {
+        self.elements.push(element);
+    }
+
+    /// Adds the elements of an array.
+    pub fn extend(&mut self, array: String) {
+        if !self.elements.is_empty() {
+            self.arrays.push(format!("[{}]", std::mem::take(&mut self.elements).join(", ")));
+        }
+        self.arrays.push(array);
+    }
+
+    /// Returns the expression.
+    pub fn string(mut self) -> String {
+        if !self.elements.is_empty() || self.arrays.is_empty() {
+            self.arrays.push(format!("[{}]", self.elements.join(", ")));
+        }
+        match self.arrays.as_slice() {
+            [one] => one.clone(),
+            many => many.iter().map(|array| atom(array)).collect::<Vec<_>>().join(" + "),
+        }
+    }
+}
+
 /// A piece of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -48,6 +95,13 @@ impl Template {
             (Some(Part::Text(before)), Part::Text(more)) => before.push_str(&more),
             (_, Part::Text(text)) if text.is_empty() => {}
             (_, part) => self.0.push(part),
+        }
+    }
+
+    /// Adds a newline, if there is one.
+    pub fn end_line(&mut self, newline: bool) {
+        if newline {
+            self.push(Part::Text("\n".to_owned()));
         }
     }
 
@@ -108,10 +162,8 @@ impl Template {
     fn sum(&self) -> String {
         let begins_with_text = matches!(self.0.first(), Some(Part::Text(_) | Part::Value(_, Kind::Text)));
         let pieces = self.0.iter().map(|part| match part {
-            Part::Text(text) => quoted(text),
             Part::Value(expr, Kind::Text) => atom(expr),
-            Part::Value(expr, Kind::List) => format!("{}.join(\" \")", atom(expr)),
-            Part::Value(expr, _) => format!("{}.to_string()", atom(expr)),
+            part => Self(vec![part.clone()]).string(),
         });
         let sum = pieces.collect::<Vec<_>>().join(" + ");
         if begins_with_text { sum } else { format!("\"\" + {sum}") }
@@ -139,7 +191,7 @@ impl Template {
 
     /// Returns one word of a command literal.
     pub fn word(&self) -> Result<String, No> {
-        if self.0.is_empty() {
+        if self.fixed().is_some_and(|text| text.is_empty()) {
             return Ok("''".to_owned());
         }
         let text: String =
@@ -157,7 +209,7 @@ impl Template {
             return Ok(format!("${{{}}}", self.string()));
         }
         let plain = |char: char| char.is_alphanumeric() || "-_./:=,@%+^".contains(char);
-        let tame = text.chars().all(plain) && !text.is_empty() || text.is_empty();
+        let tame = text.chars().all(plain);
         // A word such as `A=b` before a command would be an assignment, so it is quoted.
         let mut body = String::new();
         let quote = match () {
@@ -239,7 +291,6 @@ pub fn atom(expr: &str) -> String {
 pub fn is_atom(expr: &str) -> bool {
     let mut depth = 0usize;
     let mut chars = expr.chars().peekable();
-    let mut first = true;
     while let Some(char) = chars.next() {
         match char {
             '#' if chars.peek() == Some(&'"') => {
@@ -262,13 +313,16 @@ pub fn is_atom(expr: &str) -> bool {
             }
             '(' | '[' | '{' => depth += 1,
             ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            ' ' | '\n' | '<' | '>' | '*' | '/' | '%' | '&' | '|' | '?' if depth == 0 => return false,
-            '-' | '+' | '!' if depth == 0 => return false,
+            char if depth == 0 && " \n<>*/%&|?-+!".contains(char) => return false,
             _ => {}
         }
-        first = false;
     }
-    !first
+    !expr.is_empty()
+}
+
+/// Returns true if a word is one of these, which are separated by spaces.
+pub fn is_one_of(word: &str, words: &str) -> bool {
+    words.split(' ').any(|one| one == word)
 }
 
 /// Returns a regular expression that matches this text.

@@ -21,15 +21,15 @@ pub fn given(raw: &str) -> Given {
     let Ok(parsed) = word::parse(bare, &options("")) else { return Given::Text };
     match parsed.as_slice() {
         [one] => match &one.piece {
-            WordPiece::ArithmeticExpression(_) => Given::Number(String::new()),
-            WordPiece::ParameterExpansion(P::ParameterLength { .. }) => Given::Number(String::new()),
-            WordPiece::ParameterExpansion(P::Parameter { parameter: Parameter::Named(name), indirect: false })
-                if name == "OPTARG" =>
-            {
-                Given::Read
+            WordPiece::ArithmeticExpression(_) | WordPiece::ParameterExpansion(P::ParameterLength { .. }) => {
+                Given::Number(String::new())
             }
             WordPiece::ParameterExpansion(P::Parameter { parameter: Parameter::Named(name), indirect: false }) => {
-                Given::Same(name.clone())
+                if name == "OPTARG" {
+                    Given::Read
+                } else {
+                    Given::Same(name.clone())
+                }
             }
             WordPiece::ParameterExpansion(P::Parameter {
                 parameter:
@@ -40,20 +40,9 @@ pub fn given(raw: &str) -> Given {
             WordPiece::ParameterExpansion(_) => Given::Word(String::new()),
             WordPiece::CommandSubstitution(text) => {
                 let first = text.split_whitespace().next().unwrap_or_default();
-                let one = matches!(
+                let one = super::text::is_one_of(
                     first,
-                    "date"
-                        | "basename"
-                        | "dirname"
-                        | "mktemp"
-                        | "hostname"
-                        | "pwd"
-                        | "whoami"
-                        | "nproc"
-                        | "realpath"
-                        | "readlink"
-                        | "uname"
-                        | "id"
+                    "date basename dirname mktemp hostname pwd whoami nproc realpath readlink uname id",
                 );
                 if one { Given::Word(String::new()) } else { Given::Text }
             }
@@ -107,13 +96,9 @@ fn pieces(visitor: &mut dyn Visitor, parsed: &[WordPieceWithSource]) {
 }
 
 fn captured(visitor: &mut dyn Visitor, text: &str) {
-    if let Some(program) = inner(text) {
+    if let Some(list) = inner(text) {
         visitor.enter_shell();
-        program.complete_commands.iter().for_each(|inner| {
-            for entry in &inner.0 {
-                and_or(visitor, &entry.0, How::Capture);
-            }
-        });
+        list.0.iter().for_each(|entry| and_or(visitor, &entry.0, How::Capture));
         visitor.leave_shell();
     }
 }

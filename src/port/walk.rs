@@ -128,11 +128,7 @@ pub fn read_names(words: &[String]) -> Vec<String> {
         if let Some(letters) = word.strip_prefix('-') {
             if letters.ends_with('a') {
                 names.extend(rest.next().cloned());
-            } else if letters.ends_with(['p', 'd', 't', 'n', 'N', 'u', 'i', 's', 'O', 'c', 'C'])
-                && letters.len() == 1
-                && !letters.ends_with('s')
-                || letters.len() > 1 && letters.ends_with(['p', 'd', 't', 'n', 'N', 'u', 'i'])
-            {
+            } else if letters.ends_with(['p', 'd', 't', 'n', 'N', 'u', 'i']) {
                 rest.next();
             }
         } else if is_name(word) {
@@ -149,8 +145,41 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// Parses the text in `$( )`.
-pub fn inner(text: &str) -> Option<ast::Program> {
-    Parser::new(text.as_bytes(), &options(text)).parse_program().ok()
+pub fn inner(text: &str) -> Option<ast::CompoundList> {
+    Parser::new(text.as_bytes(), &options(text)).parse_program().ok().map(entries)
+}
+
+/// Parses a word that is one `$( )`.
+pub fn captured(word: &str) -> Option<ast::CompoundList> {
+    inner(word.strip_prefix("$(")?.strip_suffix(')')?)
+}
+
+/// Returns all entries of a program as one list.
+pub fn entries(program: ast::Program) -> ast::CompoundList {
+    ast::CompoundList(program.complete_commands.into_iter().flat_map(|list| list.0).collect())
+}
+
+/// Returns a simple command that is neither in a pipe nor joined to another one.
+pub fn alone(chain: &ast::AndOrList) -> Option<&ast::SimpleCommand> {
+    if chain.additional.is_empty() { only(&chain.first) } else { None }
+}
+
+/// Returns all pipes of a list.
+pub fn pipes(chain: &ast::AndOrList) -> impl Iterator<Item = &ast::Pipeline> {
+    let rest = chain.additional.iter().map(|next| match next {
+        ast::AndOr::And(pipe) | ast::AndOr::Or(pipe) => pipe,
+    });
+    std::iter::once(&chain.first).chain(rest)
+}
+
+/// Returns the simple command of a pipe that has only one.
+pub fn only(pipe: &ast::Pipeline) -> Option<&ast::SimpleCommand> {
+    if let [ast::Command::Simple(simple)] = pipe.seq.as_slice() { Some(simple) } else { None }
+}
+
+/// Returns the name of a command, unexpanded. It is empty if there are only assignments or redirections.
+pub fn name(simple: &ast::SimpleCommand) -> &str {
+    simple.word_or_name.as_ref().map_or("", |word| &word.value)
 }
 
 /// Walks a list of commands.
@@ -293,12 +322,8 @@ fn compound(visitor: &mut dyn Visitor, command: &ast::CompoundCommand, how: How)
 
 /// Returns the names that `while read ...` sets.
 pub fn loop_names(condition: &ast::CompoundList) -> Vec<String> {
-    let Some(entry) = condition.0.first() else { return Vec::new() };
-    match entry.0.first.seq.as_slice() {
-        [ast::Command::Simple(simple)] => {
-            let words = words(simple);
-            if words.first().is_some_and(|name| name == "read") { read_names(&words) } else { Vec::new() }
-        }
+    match condition.0.first().and_then(|entry| only(&entry.0.first)) {
+        Some(simple) if name(simple) == "read" => read_names(&words(simple)),
         _ => Vec::new(),
     }
 }
@@ -331,19 +356,23 @@ fn simple(visitor: &mut dyn Visitor, simple: &ast::SimpleCommand, how: How) {
     if let Some(word) = &simple.word_or_name {
         visit_word(visitor, &word.value);
     }
-    let map = declares && words.iter().any(|word| word.starts_with('-') && word.contains('A'));
-    let array = declares && words.iter().any(|word| word.starts_with('-') && word.contains('a'));
+    let has = |letter| declares && words.iter().any(|word| word.starts_with('-') && word.contains(letter));
+    let empty = match (has('A'), has('a')) {
+        (true, _) => Given::Map,
+        (false, true) => Given::List,
+        (false, false) => Given::Word(String::new()),
+    };
     for item in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
         match item {
             Item::IoRedirect(redirect) => self::redirect(visitor, redirect),
             Item::AssignmentWord(assignment, _) if declares => {
-                if let AssignmentName::VariableName(name) = &assignment.name
-                    && matches!(words[0].as_str(), "local" | "declare" | "typeset")
-                {
-                    visitor.local(name);
-                }
-                if map && let AssignmentName::VariableName(name) = &assignment.name {
-                    visitor.write(name, Given::Map);
+                if let AssignmentName::VariableName(name) = &assignment.name {
+                    if matches!(words[0].as_str(), "local" | "declare" | "typeset") {
+                        visitor.local(name);
+                    }
+                    if empty == Given::Map {
+                        visitor.write(name, Given::Map);
+                    }
                 }
                 assign(visitor, assignment, true);
             }
@@ -353,16 +382,7 @@ fn simple(visitor: &mut dyn Visitor, simple: &ast::SimpleCommand, how: How) {
                     continue;
                 }
                 visitor.local(&word.value);
-                visitor.write(
-                    &word.value,
-                    if map {
-                        Given::Map
-                    } else if array {
-                        Given::List
-                    } else {
-                        Given::Word(String::new())
-                    },
-                );
+                visitor.write(&word.value, empty.clone());
             }
             Item::AssignmentWord(_, word) | Item::Word(word) => visit_word(visitor, &word.value),
             Item::ProcessSubstitution(_, shell) => list(visitor, &shell.list, How::Pipe),
@@ -374,15 +394,9 @@ fn simple(visitor: &mut dyn Visitor, simple: &ast::SimpleCommand, how: How) {
             visitor.write(name, if list { Given::List } else { Given::Read });
         }),
         "mapfile" | "readarray" => read_names(&words).iter().for_each(|name| visitor.write(name, Given::List)),
-        "getopts" => {
-            if let Some(name) = words.get(2) {
-                visitor.write(name, Given::Read);
-            }
-        }
+        "getopts" => words.get(2).into_iter().for_each(|name| visitor.write(name, Given::Read)),
         "printf" if words.get(1).is_some_and(|word| word == "-v") => {
-            if let Some(name) = words.get(2).filter(|name| is_name(name)) {
-                visitor.write(name, Given::Text);
-            }
+            words.get(2).filter(|name| is_name(name)).into_iter().for_each(|name| visitor.write(name, Given::Text));
         }
         "unset" => words
             .iter()
@@ -392,7 +406,7 @@ fn simple(visitor: &mut dyn Visitor, simple: &ast::SimpleCommand, how: How) {
         "let" => words.iter().skip(1).for_each(|text| self::arithmetic(visitor, &fixed(text).unwrap_or_default())),
         "trap" => {
             if let Some(program) = words.get(1).and_then(|text| fixed(text)).and_then(|text| inner(&text)) {
-                program.complete_commands.iter().for_each(|inner| list(visitor, inner, How::Statement));
+                list(visitor, &program, How::Statement);
             }
         }
         _ => {}

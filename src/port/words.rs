@@ -1,7 +1,7 @@
 //! Translates words of bash to templates.
 
-use super::arithmetic::{self, Names};
-use super::text::{Kind, Part, Template, atom};
+use super::arithmetic;
+use super::text::{Kind, Part, Template, atom, is_one_of};
 use super::walk;
 use super::{No, Port};
 use brush_parser::word::{Parameter, ParameterExpr as P, SpecialParameter};
@@ -34,88 +34,18 @@ pub fn unescape_backquotes(text: &str) -> String {
 
 /// Appends `_` to a variable whose name Rhai reserves.
 pub fn mangle(name: &str) -> String {
-    const WORDS: &[&str] = &[
-        "let",
-        "const",
-        "if",
-        "else",
-        "switch",
-        "do",
-        "while",
-        "until",
-        "loop",
-        "for",
-        "in",
-        "break",
-        "continue",
-        "fn",
-        "private",
-        "return",
-        "throw",
-        "try",
-        "catch",
-        "import",
-        "export",
-        "as",
-        "global",
-        "this",
-        "true",
-        "false",
-        "print",
-        "debug",
-        "type_of",
-        "eval",
-        "call",
-        "curry",
-        "is_shared",
-        "is_def_fn",
-        "is_def_var",
-        "Fn",
-        "var",
-        "static",
-        "shared",
-        "sync",
-        "new",
-        "use",
-        "module",
-        "package",
-        "super",
-        "goto",
-        "exit",
-        "match",
-        "case",
-        "public",
-        "protected",
-        "default",
-        "void",
-        "null",
-        "nil",
-        "spawn",
-        "thread",
-        "go",
-        "async",
-        "await",
-        "yield",
-        "with",
-        "is",
-        "args",
-        "cmd",
-        "sh",
-        "word",
-        "words",
-        "dir",
-        "fields",
-        "line_",
-        "_",
-    ];
-    if WORDS.contains(&name) { format!("{name}_") } else { name.to_owned() }
+    const WORDS: &str = "\
+        let const if else switch do while until loop for in break continue fn private return throw try catch import \
+        export as global this true false print debug type_of eval call curry is_shared is_def_fn is_def_var Fn var \
+        static shared sync new use module package super goto exit match case public protected default void null nil \
+        spawn thread go async await yield with is args cmd sh word words dir fields line_ _";
+    if is_one_of(name, WORDS) { format!("{name}_") } else { name.to_owned() }
 }
 
 impl Port<'_> {
     /// Translates a word that bash does not split: an assignment, the subject of `case`.
     pub(super) fn word(&mut self, raw: &str) -> Result<Template, No> {
-        let arg = self.take(raw, false)?;
-        Ok(arg.template)
+        Ok(self.take(raw, false)?.template)
     }
 
     /// Returns the pattern for words that bash splits: words, or lines if IFS has no space.
@@ -136,7 +66,7 @@ impl Port<'_> {
         }
     }
 
-    /// Returns the number of an expression, see [`Names`].
+    /// Returns the number of an arithmetic expression.
     pub(super) fn calculate(&mut self, text: &str) -> Result<String, No> {
         Ok(arithmetic::value(self, text)?.number())
     }
@@ -163,11 +93,13 @@ impl Port<'_> {
             let name = self.aliases.get(&name).map_or(name, |(name, _)| name.clone());
             return Ok(Part::Value(name, Kind::Text));
         }
-        let list = self.arguments();
-        Ok(match self.facts.strict[1] {
-            true => Part::Value(format!("{list}[{at}]"), Kind::Text),
-            false => Part::Value(format!("({list}.get({at}) ?? \"\")"), Kind::Text),
-        })
+        Ok(self.element_of(self.arguments(), &at.to_string()))
+    }
+
+    /// Returns an element of an array or a map. If there is none, it is empty, or an error with `set -u`.
+    fn element_of(&self, list: &str, key: &str) -> Part {
+        let text = if self.facts.strict[1] { format!("{list}[{key}]") } else { format!("({list}.get({key}) ?? \"\")") };
+        Part::Value(text, Kind::Text)
     }
 
     /// Returns the function that is being translated.
@@ -228,14 +160,7 @@ impl Port<'_> {
                     if self.current().is_some_and(|function| !function.variadic) {
                         return Err(No::new("all arguments of the function"));
                     }
-                    let list = self.arguments();
-                    if *concatenate {
-                        self.plain_ifs("`$*`")?;
-                    }
-                    Ok(match concatenate {
-                        true => Part::Value(format!("{list}.join(\" \")"), Kind::Text),
-                        false => Part::Value(list.to_owned(), Kind::List),
-                    })
+                    self.all_of(self.arguments().to_owned(), *concatenate, "`$*`")
                 }
                 SpecialParameter::PositionalParameterCount => {
                     Ok(Part::Value(format!("{}.len()", self.arguments()), Kind::Number))
@@ -282,17 +207,11 @@ impl Port<'_> {
                 match kind {
                     Kind::Map => {
                         let key = self.word(index)?.string();
-                        Ok(match self.facts.strict[1] {
-                            true => Part::Value(format!("{text}[{key}]"), Kind::Text),
-                            false => Part::Value(format!("({text}.get({key}) ?? \"\")"), Kind::Text),
-                        })
+                        Ok(self.element_of(&text, &key))
                     }
                     Kind::List => {
                         let index = self.calculate(index)?;
-                        Ok(match self.facts.strict[1] {
-                            true => Part::Value(format!("{text}[{index}]"), Kind::Text),
-                            false => Part::Value(format!("({text}.get({index}) ?? \"\")"), Kind::Text),
-                        })
+                        Ok(self.element_of(&text, &index))
                     }
                     _ => Err(No::new(format!("`{name}` is used as an array and as text"))),
                 }
@@ -304,20 +223,24 @@ impl Port<'_> {
                     Kind::Map => format!("{text}.values()"),
                     _ => return Err(No::new(format!("`{name}` is used as an array and as text"))),
                 };
-                if *concatenate {
-                    self.plain_ifs("a joined array")?;
-                }
-                Ok(match concatenate {
-                    true => Part::Value(format!("{}.join(\" \")", atom(&list)), Kind::Text),
-                    false => Part::Value(list, Kind::List),
-                })
+                self.all_of(list, *concatenate, "a joined array")
             }
         }
     }
+
+    /// Returns all elements of an array, as one text if they are joined.
+    fn all_of(&self, list: String, joined: bool, what: &str) -> Result<Part, No> {
+        if !joined {
+            return Ok(Part::Value(list, Kind::List));
+        }
+        self.plain_ifs(what)?;
+        Ok(Part::Value(format!("{}.join(\" \")", atom(&list)), Kind::Text))
+    }
 }
 
-impl Names for Port<'_> {
-    fn number(&mut self, name: &str) -> Result<String, No> {
+impl Port<'_> {
+    /// Returns a variable of an arithmetic expression as a number.
+    pub(super) fn number_of(&mut self, name: &str) -> Result<String, No> {
         if !self.is_known(name) && !self.facts.is_assigned(name) && !matches!(name, "RANDOM" | "UID" | "EUID") {
             return Ok(format!("env(\"{name}\", \"0\").to_int()"));
         }
@@ -339,7 +262,8 @@ impl Names for Port<'_> {
         })
     }
 
-    fn element(&mut self, name: &str, index: &str) -> Result<String, No> {
+    /// Returns an element of an array as a number.
+    pub(super) fn element(&mut self, name: &str, index: &str) -> Result<String, No> {
         let (text, kind) = self.variable(name)?;
         match kind {
             Kind::List => Ok(format!("{text}[{index}].to_int()")),
@@ -347,7 +271,8 @@ impl Names for Port<'_> {
         }
     }
 
-    fn expansion(&mut self, raw: &str) -> Result<String, No> {
+    /// Returns an expansion such as `$1` or `${#a[@]}` as a number.
+    pub(super) fn held_number(&mut self, raw: &str) -> Result<String, No> {
         if let Some(digit) = raw.strip_prefix('$').and_then(|digit| digit.parse::<u32>().ok()) {
             let part = self.positional(digit)?;
             return Ok(Template(vec![part]).number());
