@@ -1,7 +1,7 @@
 //! What the daemon reports about containers and images.
 
 use super::source::Source;
-use super::{ask, at, engine, inspect, labels as identity, picked, text};
+use super::{ask, at, engine, inspect, labels as identity, text};
 use crate::run::{Error, Result, Run};
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
@@ -110,47 +110,6 @@ impl Image {
 
 /// Networks that every daemon has and nobody else can create, with their drivers.
 const PREDEFINED: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
-
-/// The fields that are read of an inspected container, image or network.
-pub(super) const READ: picked::Names = &[
-    &[
-        "Config",
-        "Created",
-        "Driver",
-        "HostConfig",
-        "Id",
-        "Image",
-        "Mounts",
-        "Name",
-        "NetworkSettings",
-        "Parent",
-        "RepoDigests",
-        "RepoTags",
-        "RestartCount",
-        "RootFS",
-        "Scope",
-        "Size",
-        "SizeRw",
-        "State",
-    ],
-    &[
-        "Destination",
-        "ExitCode",
-        "Health",
-        "Image",
-        "Labels",
-        "Layers",
-        "Name",
-        "NetworkMode",
-        "Networks",
-        "OOMKilled",
-        "Paused",
-        "Source",
-        "StartedAt",
-        "Status",
-        "Type",
-    ],
-];
 
 /// Converts docker's RFC 3339 to seconds since 1970. Docker's "never" is the year 1.
 fn seconds(text: &str) -> Option<i64> {

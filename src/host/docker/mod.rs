@@ -11,7 +11,6 @@ pub mod labels;
 mod list;
 pub mod memory;
 pub mod network;
-mod picked;
 pub mod recipe;
 mod reference;
 pub mod saved;
@@ -155,18 +154,11 @@ fn unread(what: &str, cause: &dyn std::fmt::Display) -> Error {
 
 /// Inspects objects with as few calls as the length of a command line allows. Leaves out what does not exist.
 pub fn inspect(run: &Run, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> {
-    inspect_fields(run, list::READ, verb, things)
-}
-
-/// Like [`inspect`], with only these names. No names means everything.
-pub fn inspect_fields(run: &Run, names: picked::Names, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> {
     let mut found = Vec::new();
     for things in things.chunks(IDS) {
-        let outcome = ask(run, verb.iter().chain(things), true)?;
-        match picked::picked(names, &outcome.out) {
-            Ok(Value::Array(list)) => found.extend(list),
-            Ok(_) => return Err(unread(&verb.join(" "), &"it is not an array")),
-            Err(error) => return Err(unread(&verb.join(" "), &error)),
+        match json(&verb.join(" "), &ask(run, verb.iter().chain(things), true)?.out)? {
+            Value::Array(list) => found.extend(list),
+            _ => return Err(unread(&verb.join(" "), &"it is not an array")),
         }
     }
     Ok(found)

@@ -1,6 +1,6 @@
 //! Volumes.
 
-use super::{ask, at, inspect_fields, text};
+use super::{ask, at, inspect, text};
 use crate::run::{Result, Run};
 use crate::schedule;
 use serde::Serialize;
@@ -53,5 +53,5 @@ pub fn volumes(run: &Run) -> Result<Vec<Volume>> {
             used: !unused.iter().any(|unused| unused == name),
         }
     };
-    Ok(inspect_fields(run, &[], &["volume", "inspect"], &all)?.iter().map(row).collect())
+    Ok(inspect(run, &["volume", "inspect"], &all)?.iter().map(row).collect())
 }
