@@ -278,7 +278,7 @@ fn send_all<T>(
         Ok(page)
     };
     let each = |index, page: Result<Page>| each(index, page?.map(run));
-    context.pool.stream_apart(run, requests, workers, STACK, work, each)
+    crate::host::pool::stream_apart(run, requests, workers, STACK, work, each)
 }
 
 fn send_one(context: &Context, request: Ready) -> Result<Map> {

@@ -32,7 +32,6 @@ pub mod time;
 pub mod values;
 pub mod volumes;
 
-use crate::host::pool::Pool;
 use crate::run::{Error, Place, Result, Run, lock};
 use rhai::plugin::ModuleManifest;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, Module, NativeCallContext, Position, Shared};
@@ -71,8 +70,6 @@ pub struct Inner {
     pub run: Arc<Run>,
     args: OnceLock<Args>,
     ignored: OnceLock<BTreeSet<Place>>,
-    /// Parallel work.
-    pub pool: Pool,
     /// The regular expressions that the script has used.
     pub patterns: text::Patterns,
     /// Shared by the script's requests.
@@ -107,7 +104,6 @@ impl Context {
             run,
             args: OnceLock::new(),
             ignored: OnceLock::new(),
-            pool: Pool,
             patterns: text::Patterns::default(),
             http: crate::host::http::Client::default(),
             registries: crate::host::registry::Registries::default(),

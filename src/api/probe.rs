@@ -1,6 +1,7 @@
 //! `probe`: checks of services that do not speak HTTP, and conditions on answers.
 
 use super::{Context, Fallible, duration, map, optional};
+use crate::host::pool;
 use crate::host::probe::{self as host, Options, Probe, SCHEMES, condition};
 use crate::run::{Error, Result};
 use regex::Regex;
@@ -122,25 +123,25 @@ fn check_all(context: &Context, checks: Vec<(String, Options)>, workers: usize) 
     let (run, authorities) = (context.run.clone(), context.http.authorities.clone());
     run.reading();
     let tracer = run.clone();
-    let rows =
-        context.pool.map_apart(&run, checks.clone(), workers, STACK, move |(url, options): (String, Options)| {
-            let real = || {
-                let found = match Probe::new(&url, options) {
-                    Ok(probe) => probe.run(&tracer, &authorities),
-                    Err(text) => {
-                        host::Found { fault: Some(host::Fault { kind: "address", text }), ..host::Found::default() }
-                    }
-                };
-                let (fault, error) = found.fault.map(|fault| (fault.kind.to_owned(), fault.text)).unzip();
-                Ok(Row { body: found.body, seconds: found.seconds, error, fault, expiry: found.expiry })
+    let check = move |(url, options): (String, Options)| {
+        let real = || {
+            let found = match Probe::new(&url, options) {
+                Ok(probe) => probe.run(&tracer, &authorities),
+                Err(text) => {
+                    host::Found { fault: Some(host::Fault { kind: "address", text }), ..host::Found::default() }
+                }
             };
-            let row = tracer.query(&format!("probe::check {url}"), None, real)?;
-            if tracer.options.trace {
-                let gave = row.error.as_deref().unwrap_or("ok");
-                tracer.output.note(&format!("+ {url}\n= {gave} in {:.3} s", row.seconds));
-            }
-            Ok::<Row, Error>(row)
-        })?;
+            let (fault, error) = found.fault.map(|fault| (fault.kind.to_owned(), fault.text)).unzip();
+            Ok(Row { body: found.body, seconds: found.seconds, error, fault, expiry: found.expiry })
+        };
+        let row = tracer.query(&format!("probe::check {url}"), None, real)?;
+        if tracer.options.trace {
+            let gave = row.error.as_deref().unwrap_or("ok");
+            tracer.output.note(&format!("+ {url}\n= {gave} in {:.3} s", row.seconds));
+        }
+        Ok::<Row, Error>(row)
+    };
+    let rows = pool::stream_apart(&run, checks.clone(), workers, STACK, check, |_, row| Ok(row))?;
     let now = run.now().timestamp();
     let shown = |(row, (url, _)): (Result<Row>, (String, Options))| -> Result<Dynamic> {
         let row = row?;
@@ -173,7 +174,7 @@ fn check_list(context: &Context, sites: &Array, options: &Map) -> Result<Array> 
     let common = read(what, Options::default(), options)?;
     let checks = sites.iter().map(|site| asked(what, site, &common)).collect::<Result<Vec<_>>>()?;
     let workers = options.get("workers").and_then(|workers| workers.as_int().ok());
-    let workers = workers.and_then(|workers| usize::try_from(workers).ok()).unwrap_or(crate::host::pool::WORKERS);
+    let workers = workers.and_then(|workers| usize::try_from(workers).ok()).unwrap_or(pool::WORKERS);
     check_all(context, checks, workers)
 }
 
