@@ -60,7 +60,7 @@ fn read(what: &str, mut options: Options, map: &Map) -> Result<Options> {
         match name.as_str() {
             "timeout" => {
                 let time = duration(value).ok().filter(|time| !time.is_zero());
-                options.timeout = time.ok_or_else(|| bad("a duration"))?;
+                options.timeout = Some(time.ok_or_else(|| bad("a duration"))?);
             }
             "ip" => {
                 let number = value.as_int().ok().filter(|number| [4, 6].contains(number));

@@ -228,25 +228,7 @@ impl Condition {
             Kind::Header(name) => {
                 answer.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())?.into()
             }
-            Kind::Json(path) => {
-                let step = |value: &'_ Value, step: &Step| -> Option<Value> {
-                    match (step, value) {
-                        (Step::Name(name), Value::Object(map)) => map.get(name).cloned(),
-                        (Step::Index(index), Value::Array(list)) => {
-                            let length = i64::try_from(list.len()).ok()?;
-                            let at = if *index < 0 { length + index } else { *index };
-                            list.get(usize::try_from(at).ok()?).cloned()
-                        }
-                        _ => None,
-                    }
-                };
-                match path.split_first() {
-                    None => json?.clone(),
-                    Some((first, rest)) => {
-                        rest.iter().try_fold(step(json?, first)?, |value, next| step(&value, next))?
-                    }
-                }
-            }
+            Kind::Json(path) => path.iter().try_fold(json?, part)?.clone(),
         };
         if !self.subject.len {
             return Some(value);
@@ -257,6 +239,19 @@ impl Condition {
             Value::String(text) => text.chars().count(),
             _ => return None,
         }))
+    }
+}
+
+/// Returns a part of a value.
+fn part<'a>(value: &'a Value, step: &Step) -> Option<&'a Value> {
+    match (step, value) {
+        (Step::Name(name), Value::Object(map)) => map.get(name),
+        (Step::Index(index), Value::Array(list)) => {
+            let length = i64::try_from(list.len()).ok()?;
+            let at = if *index < 0 { length + index } else { *index };
+            list.get(usize::try_from(at).ok()?)
+        }
+        _ => None,
     }
 }
 

@@ -27,10 +27,10 @@ pub const SCHEMES: [&str; 5] = ["tcp", "tls", "starttls", "dns", "ping"];
 const LIMIT: usize = 64 * 1024;
 
 /// The options of a check.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// For the complete check.
-    pub timeout: Duration,
+    /// For the complete check. The default is 10 s.
+    pub timeout: Option<Duration>,
     /// Connect to this address instead of the name's.
     pub address: Option<IpAddr>,
     /// Use only addresses of this version, 4 or 6.
@@ -49,19 +49,9 @@ pub struct Options {
     pub server: Option<String>,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(10),
-            address: None,
-            ip: None,
-            send: None,
-            expected: Vec::new(),
-            trust: Trust::default(),
-            starttls: None,
-            record: None,
-            server: None,
-        }
+impl Options {
+    fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(10))
     }
 }
 
@@ -108,7 +98,7 @@ impl Fault {
     }
 
     fn late(options: &Options) -> Self {
-        Self::new("time-out", format!("timed out after {} s", options.timeout.as_secs_f64()))
+        Self::new("time-out", format!("timed out after {} s", options.timeout().as_secs_f64()))
     }
 }
 
@@ -252,7 +242,7 @@ impl Probe {
     /// Runs the check once.
     pub fn run(&self, run: &Run, authorities: &Authorities) -> Found {
         let begun = Instant::now();
-        let deadline = Deadline { end: begun + self.options.timeout };
+        let deadline = Deadline { end: begun + self.options.timeout() };
         let mut found = Found::default();
         if let Err(fault) = self.check(run, authorities, deadline, &mut found) {
             found.fault = Some(fault);
@@ -376,10 +366,4 @@ fn look_up(name: &str, deadline: Deadline, options: &Options) -> Checked<Vec<IpA
         }
     }
     Ok(addresses)
-}
-
-/// Fills bytes with secure random numbers.
-fn random(bytes: &mut [u8]) -> std::io::Result<()> {
-    use ring::rand::SecureRandom;
-    ring::rand::SystemRandom::new().fill(bytes).map_err(|_| std::io::Error::other("the kernel gives no random numbers"))
 }
