@@ -1,5 +1,6 @@
 //! The proxy of a request, from the environment, by the rules of curl(1).
 
+use crate::host::address::is_in;
 use crate::host::tls::certificates::Certificates;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -162,16 +163,7 @@ fn is_of(address: IpAddr, entry: &str) -> bool {
     let Some(bits) = bits else { return address == network };
     let Ok(bits) = bits.parse::<u32>() else { return false };
     // curl takes `/0` for no mask, so that no list exempts everything by accident.
-    if bits == 0 {
-        return address == network;
-    }
-    let alike =
-        |one: u128, other: u128, width: u32| bits <= width && (one ^ other).checked_shr(width - bits).unwrap_or(0) == 0;
-    match (address, network) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => alike(u32::from(one).into(), u32::from(other).into(), 32),
-        (IpAddr::V6(one), IpAddr::V6(other)) => alike(one.into(), other.into(), 128),
-        _ => false,
-    }
+    if bits == 0 { address == network } else { is_in(address, network, bits) }
 }
 
 #[cfg(test)]
