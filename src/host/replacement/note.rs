@@ -6,7 +6,6 @@ use crate::run::{Error, Kind, Result, Run};
 use crate::store::journal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// The kind of the notes in the journal. The name of a note is the container that is restored or updated, the root.
 /// The note is a list: one part for the root, and one for each container that is replaced or stopped with it.
@@ -124,9 +123,9 @@ impl Note {
 
     /// Returns the note for the journal, with its fields sorted as those of a script's map.
     fn value(&self) -> Value {
-        let value = serde_json::to_value(self).unwrap_or_default();
-        let fields: BTreeMap<_, _> = value.as_object().cloned().unwrap_or_default().into_iter().collect();
-        fields.into_iter().collect::<Map<_, _>>().into()
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        value.sort_all_objects();
+        value
     }
 }
 
@@ -191,8 +190,8 @@ pub fn refuse_open(run: &Run, root: &str) -> Result<()> {
     match open(run, root)? {
         None => Ok(()),
         Some(_) => {
-            let message = format!("{root}: an older restore or update of it is still open; nothing was changed");
-            Err(Error { foreseen: true, ..Error::new(message) })
+            let what = "an older restore or update of it is still open";
+            Err(Error::foreseen(format!("{root}: {what}; nothing was changed")))
         }
     }
 }
