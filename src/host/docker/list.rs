@@ -158,7 +158,7 @@ impl Drivers {
 }
 
 /// Returns the networks of an inspected container: name and settings.
-fn networks(full: &Value) -> impl Iterator<Item = (&String, &Value)> {
+pub fn networks(full: &Value) -> impl Iterator<Item = (&String, &Value)> {
     at(full, "/NetworkSettings/Networks").and_then(Value::as_object).into_iter().flatten()
 }
 

@@ -20,7 +20,7 @@ pub mod stats;
 pub mod volumes;
 
 pub use flatten::flatten;
-pub use list::{Container, Image, Mount, Network, containers, images};
+pub use list::{Container, Image, Mount, Network, containers, images, networks};
 pub use reference::valid_reference;
 pub use sharing::{dependents, sharing, users};
 
@@ -162,6 +162,18 @@ pub fn inspect(run: &Run, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> 
         }
     }
     Ok(found)
+}
+
+/// Inspects volumes or networks, which must exist. Their names can come from the manifest of another host.
+pub fn inspect_named(run: &Run, kind: &str, names: &[&str]) -> Result<Vec<Value>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let what = format!("inspect the {kind}");
+    let names = names.iter().map(|name| checked(&what, name)).collect::<Result<Vec<_>>>()?;
+    let words = ["docker", kind, "inspect"].into_iter().chain(names);
+    let found = json(&format!("{kind} inspect"), &process::run(run, &Plan::read(words))?.out)?;
+    Ok(found.as_array().cloned().unwrap_or_default())
 }
 
 /// Returns the value at a path of a JSON value. `Value::pointer` would copy each name of the path.

@@ -140,7 +140,7 @@ pub fn is_installed() -> bool {
 }
 
 fn program() -> Option<PathBuf> {
-    process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).ok()
+    process::resolve(&Stage::of(["nginx"])).ok()
 }
 
 /// Identifies a program's current file. Returns `None` for a script, which may start any nginx.
