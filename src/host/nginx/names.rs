@@ -1,12 +1,12 @@
 //! Every name that nginx resolves when it starts. A single unknown one keeps all sites down.
 
 use super::config::{Config, Directive};
-use super::sites::{Map, host, is_pass, starts_with};
+use super::sites::{Map, Site, host, is_pass, starts_with};
 use std::collections::HashSet;
 use std::rc::Rc;
 
 /// A name that nginx resolves when it starts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Name {
     /// The name, without its port.
     pub name: String,
@@ -77,16 +77,11 @@ fn find_words(block: &[Directive], all: &mut HashSet<String>) {
 
 fn known(config: &Config) -> Vec<Name> {
     let sites = Map::of(config).all().into_iter().filter(|site| !site.resolved_later);
-    let mut names: Vec<Name> = sites
-        .map(|site| Name {
-            name: site.upstream,
-            needed_by: site.server,
-            listens: false,
-            missing: false,
-            file: site.file,
-            line: site.line,
-        })
-        .collect();
+    let name = |site: Site| {
+        let Site { upstream: name, server: needed_by, file, line, .. } = site;
+        Name { name, needed_by, file, line, ..Name::default() }
+    };
+    let mut names: Vec<Name> = sites.map(name).collect();
     find(&config.directives, false, &mut names);
     names
 }
