@@ -1,6 +1,7 @@
 //! `probe`: checks of services that do not speak HTTP, and conditions on answers.
 
 use super::{Context, Fallible, duration, map, optional};
+use crate::host::http::fault::Fault;
 use crate::host::pool;
 use crate::host::probe::{self as host, Options, Probe, SCHEMES, condition};
 use crate::run::{Error, Result};
@@ -127,9 +128,7 @@ fn check_all(context: &Context, checks: Vec<(String, Options)>, workers: usize) 
         let real = || {
             let found = match Probe::new(&url, options) {
                 Ok(probe) => probe.run(&tracer, &authorities),
-                Err(text) => {
-                    host::Found { fault: Some(host::Fault { kind: "address", text }), ..host::Found::default() }
-                }
+                Err(text) => host::Found { fault: Some(Fault::new("address", text)), ..host::Found::default() },
             };
             let (fault, error) = found.fault.map(|fault| (fault.kind.to_owned(), fault.text)).unzip();
             Ok(Row { body: found.body, seconds: found.seconds, error, fault, expiry: found.expiry })

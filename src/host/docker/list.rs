@@ -2,6 +2,7 @@
 
 use super::source::Source;
 use super::{ask, at, engine, inspect, labels as identity, text};
+use crate::host::unique;
 use crate::run::{Error, Result, Run};
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
@@ -315,13 +316,8 @@ fn container(
 fn aliases<'a>(full: &'a Value, settings: &'a Value) -> Vec<&'a str> {
     let list = |key| settings.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let own = text(full, "/Name").trim_start_matches('/');
-    let mut found = Vec::new();
-    for alias in list("Aliases").chain(list("DNSNames").filter(|name| *name != own)) {
-        if Some(alias) != text(full, "/Id").get(..12) && !found.contains(&alias) {
-            found.push(alias);
-        }
-    }
-    found
+    let all = list("Aliases").chain(list("DNSNames").filter(|name| *name != own));
+    unique(all.filter(|alias| Some(*alias) != text(full, "/Id").get(..12)))
 }
 
 fn network(name: &str, driver: &str, settings: &Value, aliases: Vec<&str>) -> Network {

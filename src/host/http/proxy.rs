@@ -2,8 +2,8 @@
 
 use crate::host::address::is_in;
 use crate::host::tls::certificates::Certificates;
+use crate::run::lock;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use ureq::http::header::HeaderValue;
 use ureq::unversioned::transport::ConnectionDetails;
@@ -21,8 +21,7 @@ pub struct Via {
     pub tunnel: bool,
     /// What is known about its certificates.
     pub seen: Arc<Mutex<Certificates>>,
-    reached: AtomicBool,
-    passed: AtomicBool,
+    stage: Mutex<Stage>,
 }
 
 /// How far a request came.
@@ -48,8 +47,7 @@ impl Via {
             account: Some(account).filter(|(user, password)| !user.is_empty() || !password.is_empty()),
             tunnel,
             seen: Arc::default(),
-            reached: AtomicBool::new(false),
-            passed: AtomicBool::new(false),
+            stage: Mutex::new(Stage::Before),
         }
     }
 
@@ -60,17 +58,12 @@ impl Via {
 
     /// Notes that the connection to the proxy is there, or the tunnel through it.
     pub fn arrived(&self, at_proxy: bool) {
-        self.reached.store(true, Ordering::Relaxed);
-        self.passed.store(!at_proxy || !self.tunnel, Ordering::Relaxed);
+        *lock(&self.stage) = if at_proxy && self.tunnel { Stage::At } else { Stage::After };
     }
 
     /// Returns how far the request came.
     pub fn stage(&self) -> Stage {
-        match (self.reached.load(Ordering::Relaxed), self.passed.load(Ordering::Relaxed)) {
-            (false, _) => Stage::Before,
-            (true, false) => Stage::At,
-            (true, true) => Stage::After,
-        }
+        *lock(&self.stage)
     }
 
     /// Returns the host and the port, as messages name the proxy.

@@ -12,7 +12,9 @@ mod tls;
 pub use dns::RECORDS;
 pub use starttls::PROTOCOLS;
 
+use crate::host::http::fault::{Fault, lookup};
 use crate::host::tls::{Authorities, Trust};
+use crate::host::unique;
 use crate::run::{Run, cause};
 use regex::Regex;
 use std::io::{ErrorKind, Read, Write};
@@ -68,20 +70,7 @@ pub struct Found {
     pub fault: Option<Fault>,
 }
 
-/// An error of a check: its kind, as in `http::get`, and a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// `offline`, `name`, `refused`, `connect`, `tls`, `time-out` or `answer`.
-    pub kind: &'static str,
-    /// The sentence.
-    pub text: String,
-}
-
 impl Fault {
-    fn new(kind: &'static str, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into() }
-    }
-
     /// Converts an error of a connection.
     fn io(error: &std::io::Error, options: &Options) -> Self {
         use ErrorKind as K;
@@ -350,20 +339,11 @@ fn look_up(name: &str, deadline: Deadline, options: &Options) -> Checked<Vec<IpA
     started.map_err(|error| Fault::new("connect", format!("start a thread: {}", cause(&error))))?;
     let left = deadline.left().map_err(|_| Fault::late(options))?;
     let found = receive.recv_timeout(left).map_err(|_| Fault::late(options))?;
-    let found = found.map_err(|error| {
-        // The standard library drops the code of getaddrinfo(3) and keeps only its text.
-        let text = error.to_string();
-        let reason = text.rsplit("lookup address information: ").next().unwrap_or_default().to_lowercase();
-        match reason.contains("temporary failure") {
-            true => Fault::new("offline", format!("the name could not be looked up: {reason}")),
-            false => Fault::new("name", "the name was not found"),
+    let found = found.map_err(|error| match lookup(&error) {
+        Some(reason) if reason.contains("temporary failure") => {
+            Fault::new("offline", format!("the name could not be looked up: {reason}"))
         }
+        _ => Fault::new("name", "the name was not found"),
     })?;
-    let mut addresses: Vec<IpAddr> = Vec::new();
-    for found in found {
-        if !addresses.contains(&found.ip()) {
-            addresses.push(found.ip());
-        }
-    }
-    Ok(addresses)
+    Ok(unique(found.into_iter().map(|found| found.ip())))
 }

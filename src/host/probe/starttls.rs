@@ -90,16 +90,8 @@ impl Protocol {
                 stream.write_all(b"STARTTLS\r\n")?;
                 reply(stream, "220").map(drop)
             }
-            Self::Ftp => {
-                reply(stream, "220")?;
-                stream.write_all(b"AUTH TLS\r\n")?;
-                reply(stream, "234").map(drop)
-            }
-            Self::Nntp => {
-                reply(stream, "20")?;
-                stream.write_all(b"STARTTLS\r\n")?;
-                reply(stream, "382").map(drop)
-            }
+            Self::Ftp => greeted(stream, "220", "AUTH TLS", "234"),
+            Self::Nntp => greeted(stream, "20", "STARTTLS", "382"),
             Self::Imap => {
                 until(stream, |line| !line.starts_with("* "), "* OK")?;
                 stream.write_all(b"a STARTTLS\r\n")?;
@@ -180,6 +172,13 @@ fn reply(stream: &mut Timed, code: &str) -> Result<Vec<String>, Failed> {
         }
     }
     Err(Failed::Answer("the server's reply has no end".into()))
+}
+
+/// Reads a greeting, sends a command, and reads its reply.
+fn greeted(stream: &mut Timed, greeting: &str, command: &str, code: &str) -> Result<(), Failed> {
+    reply(stream, greeting)?;
+    stream.write_all(format!("{command}\r\n").as_bytes())?;
+    reply(stream, code).map(drop)
 }
 
 /// Skips lines; the next one must begin with `good`.
