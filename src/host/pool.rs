@@ -34,7 +34,7 @@ pub fn map<T: Send, R: Send>(run: &Run, items: Vec<T>, workers: usize, work: imp
     std::thread::scope(|scope| {
         for _ in 0..workers.clamp(1, count.max(1)) {
             // If a thread cannot be created, the others take over its share.
-            if std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, &worker).is_err() {
+            if std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, worker).is_err() {
                 break;
             }
         }

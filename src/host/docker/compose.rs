@@ -91,7 +91,6 @@ pub fn files<'a>(label: impl Fn(&str) -> Option<&'a str>) -> (&'a str, Vec<Strin
 
 /// Returns what `docker compose up` will do to the container `name` that was recreated because it shares the network of
 /// `of`. Compose 2 compares the ID of the container whose network it shares. Compose 1 does not.
-#[must_use]
 pub fn next_up_beside(name: &str, of: &str, image: &str) -> String {
     format!(
         "{name} shares the network of {of} and was recreated as it was; \"docker compose up\" of version 2 recreates \

@@ -41,16 +41,20 @@ const COUNT: Duration = Duration::from_secs(30 * 60);
 
 /// Runs a docker command and checks its status. The error has docker's own message.
 pub fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
-    let explained = |error| explain(&run.output.mask(&plan.line()), error);
-    let outcome = process::attempt(run, plan).map_err(|error| timed_out(run, plan, error))?;
-    process::judge(run, plan, &outcome).map_err(explained)?;
-    Ok(outcome)
+    judged(run, plan, false)
 }
 
-/// Rewords the error of a docker command that timed out like all other errors of docker.
-fn timed_out(run: &Run, plan: &Plan, error: Error) -> Error {
-    let ours = error.exit == exit::TIMED_OUT && run.cancel.cause().is_none();
-    if ours { explain(&run.output.mask(&plan.line()), error) } else { error }
+fn judged(run: &Run, plan: &Plan, some_may_lack: bool) -> Result<Outcome> {
+    let explained = |error| explain(&run.output.mask(&plan.line()), error);
+    // A time-out of the run itself is not docker's.
+    let is_ours = |error: &Error| error.exit == exit::TIMED_OUT && run.cancel.cause().is_none();
+    let outcome =
+        process::attempt(run, plan).map_err(|error| if is_ours(&error) { explained(error) } else { error })?;
+    if some_may_lack && outcome.code() == 1 && only_missing(&outcome.err_text()) {
+        return Ok(outcome);
+    }
+    process::judge(run, plan, &outcome).map_err(explained)?;
+    Ok(outcome)
 }
 
 /// Runs a read-only docker command. A status of 1 can mean that some of many objects do not exist.
@@ -60,12 +64,7 @@ pub fn ask<S: AsRef<str>>(run: &Run, words: impl IntoIterator<Item = S>, some_ma
     plan.question = engine::socket().is_some();
     plan.stages[0].argv.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
     plan.timeout = plan.stages[0].argv.iter().any(|word| word == SIZE).then_some(COUNT);
-    let outcome = process::attempt(run, &plan).map_err(|error| timed_out(run, &plan, error))?;
-    if some_may_lack && outcome.code() == 1 && only_missing(&outcome.err_text()) {
-        return Ok(outcome);
-    }
-    process::judge(run, &plan, &outcome).map_err(|error| explain(&run.output.mask(&plan.line()), error))?;
-    Ok(outcome)
+    judged(run, &plan, some_may_lack)
 }
 
 /// Returns the lines of standard error that say what is wrong, without docker's prefixes.

@@ -7,6 +7,8 @@
 mod attached;
 mod settings;
 
+pub use settings::restart_policy;
+
 use super::{ask, at, checked, inspect, inspected, json, list_at, text};
 use crate::run::{Error, Result, Run};
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@ use super::{Container, ask, containers, inspect, list_at, text};
 use crate::run::{Result, Run};
 use serde_json::Value;
 
-/// What [`sharing`] reads of each container.
+/// The fields of each container that [`sharing`] reads.
 const FORM: &str = "{{.Name}} {{.HostConfig.NetworkMode}} {{.HostConfig.IpcMode}} {{.HostConfig.PidMode}}";
 
 /// Returns the names of the running containers that use the network or other namespaces of one.

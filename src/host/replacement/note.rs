@@ -1,6 +1,7 @@
 //! The notes of open restores and updates.
 
 use super::{Copied, Swap};
+use crate::host::docker::recipe::restart_policy;
 use crate::host::docker::{at, compose, list_at, text, valid_reference};
 use crate::run::{Error, Kind, Result, Run};
 use crate::store::journal;
@@ -87,12 +88,6 @@ impl Note {
         if name.is_empty() || id.is_empty() {
             return Err(Error::new("make a note of a container: this is not a result of `docker::inspect`"));
         }
-        let policy = text(old, "/HostConfig/RestartPolicy/Name");
-        let mut restart = if policy.is_empty() { "no" } else { policy }.to_owned();
-        let most = at(old, "/HostConfig/RestartPolicy/MaximumRetryCount").and_then(Value::as_i64);
-        if let Some(most) = most.filter(|most| *most > 0) {
-            restart += &format!(":{most}");
-        }
         let labels = at(old, "/Config/Labels");
         Ok(Self {
             composed: compose::counts(|name| labels?.get(name)?.as_str()),
@@ -100,7 +95,7 @@ impl Note {
             id: id.to_owned(),
             kept: format!("{name}.old-{stamp}"),
             name: name.to_owned(),
-            restart,
+            restart: restart_policy(&old["HostConfig"]),
             runs: at(old, "/State/Running") == Some(&Value::Bool(true)),
             ..Self::default()
         })

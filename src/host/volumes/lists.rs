@@ -38,18 +38,10 @@ fn of_context(backups: &str, container: &str, version: &str, context: &str) -> R
 
 /// Replaces each sequence of characters other than ASCII letters, digits and `also` by a `-`.
 pub(super) fn dashed(text: &str, also: &str) -> String {
-    let mut dashed = String::new();
-    let mut odd = false;
-    for char in text.chars() {
-        let good = char.is_ascii_alphanumeric() || also.contains(char);
-        match (good, odd) {
-            (true, _) => dashed.push(char),
-            (false, false) => dashed.push('-'),
-            (false, true) => {}
-        }
-        odd = !good;
-    }
-    dashed
+    let is_good = |char: &char| char.is_ascii_alphanumeric() || also.contains(*char);
+    let chars: Vec<char> = text.chars().collect();
+    let sequences = chars.chunk_by(|one, other| is_good(one) == is_good(other));
+    sequences.map(|chars| if is_good(&chars[0]) { String::from_iter(chars) } else { "-".to_owned() }).collect()
 }
 
 /// Creates the directory of a version and returns it. Only root can read `backups` then, as the volumes themselves.

@@ -75,6 +75,16 @@ const CONFIG: &str = "AttachStderr AttachStdin AttachStdout Cmd Domainname Entry
     Hostname Image Labels MacAddress OnBuild OpenStdin Shell StdinOnce StopSignal StopTimeout Tty User Volumes \
     WorkingDir";
 
+/// Returns the restart policy in a HostConfig, as an argument of docker.
+pub fn restart_policy(host: &Value) -> String {
+    let policy = &host["RestartPolicy"];
+    match (text(policy, "/Name"), policy["MaximumRetryCount"].as_u64().unwrap_or(0)) {
+        ("" | "no", _) => "no".to_owned(),
+        (name, 0) => name.to_owned(),
+        (name, times) => format!("{name}:{times}"),
+    }
+}
+
 impl Recipe {
     /// HostConfig, without ports, mounts and networks.
     pub(super) fn host(&mut self, host: &Value, around: &Around) {
@@ -126,7 +136,10 @@ impl Recipe {
             self.option("--log-driver", driver);
         }
         self.pairs("--log-opt", log);
-        self.restarts(&host["RestartPolicy"]);
+        let restart = restart_policy(host);
+        if restart != "no" {
+            self.option("--restart", restart);
+        }
         for device in list_at(host, "/Devices") {
             let part = |field: &str| text(device, field).to_owned();
             let parts = ["/PathOnHost", "/PathInContainer", "/CgroupPermissions"].map(part);
@@ -145,14 +158,6 @@ impl Recipe {
     fn pairs(&mut self, flag: &str, pairs: &Value) {
         for (name, value) in pairs.as_object().into_iter().flatten() {
             self.option(flag, format!("{name}={}", shown(value)));
-        }
-    }
-
-    fn restarts(&mut self, policy: &Value) {
-        match (text(policy, "/Name"), policy["MaximumRetryCount"].as_u64().unwrap_or(0)) {
-            ("" | "no", _) => {}
-            (name, 0) => self.option("--restart", name),
-            (name, times) => self.option("--restart", format!("{name}:{times}")),
         }
     }
 
