@@ -220,9 +220,6 @@ impl Seen for Page {
     }
 }
 
-/// The stack of a worker. No script runs there.
-const STACK: usize = 1024 * 1024;
-
 /// Returns the page, from the server or from a recording. In a test, text is a page's body.
 fn answer(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
     let request = &ready.request;
@@ -278,7 +275,7 @@ fn send_all<T>(
         Ok(page)
     };
     let each = |index, page: Result<Page>| each(index, page?.map(run));
-    crate::host::pool::stream_apart(run, requests, workers, STACK, work, each)
+    crate::host::pool::stream_apart(run, requests, workers, work, each)
 }
 
 fn send_one(context: &Context, request: Ready) -> Result<Map> {

@@ -31,8 +31,6 @@ pub const OPTIONS: [&str; 13] = [
     "timeout",
     "workers",
 ];
-/// The stack of a worker. No script runs there.
-const STACK: usize = 1024 * 1024;
 
 /// Refuses options that do not exist or have the wrong type.
 ///
@@ -140,7 +138,7 @@ fn check_all(context: &Context, checks: Vec<(String, Options)>, workers: usize) 
         }
         Ok::<Row, Error>(row)
     };
-    let rows = pool::stream_apart(&run, checks.clone(), workers, STACK, check, |_, row| Ok(row))?;
+    let rows = pool::stream_apart(&run, checks.clone(), workers, check, |_, row| Ok(row))?;
     let now = run.now().timestamp();
     let shown = |(row, (url, _)): (Result<Row>, (String, Options))| -> Result<Dynamic> {
         let row = row?;

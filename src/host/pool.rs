@@ -9,6 +9,8 @@ use std::time::Duration;
 pub const WORKERS: usize = 32;
 /// The stack of a worker. Closures of scripts run there, with the same depth as in the main script.
 pub const STACK: usize = 64 * 1024 * 1024;
+/// The stack of a worker of [`stream_apart`]. No script runs there.
+const SMALL_STACK: usize = 1024 * 1024;
 /// Maximum number of waiting results of [`stream_apart`].
 const WAITING: usize = 32;
 /// How long it takes to notice that the run is cancelled.
@@ -54,7 +56,6 @@ pub fn stream_apart<T: Send + 'static, R: Send + 'static, S>(
     run: &Run,
     items: Vec<T>,
     workers: usize,
-    stack: usize,
     work: impl Fn(T) -> R + Send + Sync + 'static,
     mut each: impl FnMut(usize, R) -> Result<S>,
 ) -> Result<Vec<S>> {
@@ -75,7 +76,7 @@ pub fn stream_apart<T: Send + 'static, R: Send + 'static, S>(
             }
         };
         // If a thread cannot be created, the others take over its share.
-        if std::thread::Builder::new().stack_size(stack).spawn(worker).is_err() {
+        if std::thread::Builder::new().stack_size(SMALL_STACK).spawn(worker).is_err() {
             break;
         }
     }

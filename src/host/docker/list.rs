@@ -118,8 +118,9 @@ fn seconds(text: &str) -> Option<i64> {
     time.filter(|seconds| *seconds > 0)
 }
 
-fn labels(value: &Value) -> BTreeMap<String, String> {
-    let labels = at(value, "/Config/Labels").and_then(Value::as_object).into_iter().flatten();
+/// Returns the labels at a path.
+pub(super) fn labels(value: &Value, path: &str) -> BTreeMap<String, String> {
+    let labels = at(value, path).and_then(Value::as_object).into_iter().flatten();
     labels.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
@@ -253,7 +254,7 @@ fn container(
 ) -> Container {
     let image = text(full, "/Config/Image");
     let image_id = text(full, "/Image");
-    let mut own = labels(full);
+    let mut own = labels(full, "/Config/Labels");
     let (all, inherited) = of_image(full, images);
     own.retain(|name, _| !identity::is_containers(name) || identity::is_own(name, all, inherited));
     let (repository, tag) = repository(image, image_id);
@@ -366,7 +367,7 @@ pub fn images(run: &Run) -> Result<Vec<Image>> {
                 created: seconds(text(image, "/Created")),
                 size: image.get("Size").and_then(Value::as_i64).unwrap_or_default(),
                 layers: layers.map_or(0, Vec::len),
-                labels: labels(image),
+                labels: labels(image, "/Config/Labels"),
             });
         }
     }
