@@ -20,7 +20,7 @@ use chrono::{DateTime, Local};
 pub use clock::Clock;
 pub use error::{Error, Kind, Place, Report, Result, cause, exit, line_of, lossy};
 pub use options::{CONTEXT, Options};
-pub use output::{Output, Tail};
+pub use output::{LOG, Output, Tail};
 pub use places::Places;
 use plan::DryRun;
 use recording::Recording;
@@ -28,6 +28,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -182,8 +183,7 @@ impl Run {
         let flags = [
             (dry_run, "--dry-run"),
             (options.trace, "--trace"),
-            // Its standard error is not the terminal that ours may be.
-            (self.output.log_at_once, "--verbose"),
+            (options.verbose, "--verbose"),
             (options.wait, "--wait"),
         ];
         let given = flags.into_iter().filter(|(given, _)| *given);
@@ -191,12 +191,15 @@ impl Run {
         if options.at.is_some() {
             words.push(format!("--at={}", self.time().to_rfc3339()));
         }
-        if let Some(scripts) = &options.scripts {
-            // It may run in another directory.
-            let scripts = std::path::absolute(scripts).unwrap_or_else(|_| scripts.clone());
-            words.push(format!("--scripts={}", scripts.display()));
-        }
+        words.extend(self.scripts_option());
         words
+    }
+
+    /// Returns the option `--scripts` of this run, with an absolute path: the other run may be in another directory.
+    pub fn scripts_option(&self) -> Option<String> {
+        let scripts = self.options.scripts.as_ref()?;
+        let scripts = std::path::absolute(scripts).unwrap_or_else(|_| scripts.clone());
+        Some(format!("--scripts={}", scripts.display()))
     }
 
     /// Notes that the script got a text in which bytes that are not UTF-8 were replaced by marks.
@@ -219,6 +222,11 @@ impl Run {
 /// Locks a mutex whose holder may have panicked. The data are plain collections, which are always consistent.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the path of this program.
+pub fn this_program() -> Result<PathBuf> {
+    std::env::current_exe().map_err(|error| Error::new(format!("find this program: {}", cause(&error))))
 }
 
 /// Creates a pipe whose ends are closed in children.

@@ -4,14 +4,9 @@ use super::{Context, Fallible, map};
 use crate::process::{self, Plan, READ_TIMEOUT};
 use crate::run::{Error, Options, Result, Run, cause};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
+use rhai::{Array, Dynamic, FnPtr, Map};
 use serde_json::{Value, json};
 use std::path::Path;
-
-/// Registers the functions.
-pub fn register(engine: &mut Engine) {
-    engine.register_global_module(exported_module!(assert).into());
-}
 
 fn shown(value: &Dynamic) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| value.to_string())
@@ -96,7 +91,7 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
 
 /// Assertions, for functions `test_*` in `NAME.test.rhai`: see `moyai test`.
 #[export_module]
-mod assert {
+pub(super) mod assert {
     /// Fails unless the condition is true.
     ///
     /// - `condition`: true or false.

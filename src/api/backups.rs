@@ -1,21 +1,12 @@
 //! `backups`: moyai's record of the backups that it made, and the backup that is meant.
 
 use super::time::Time;
-use super::{Context, Fallible, converted, plain};
+use super::{Context, Fallible, converted, plain, texts};
 use crate::host::backups as host;
 use crate::host::docker::Image;
 use crate::run::{Error, Result};
 use rhai::plugin::*;
-use rhai::{Array, Engine, Map, exported_manifest};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("backups", super::namespace(&[exported_manifest!(backups)]));
-}
-
-fn names(list: &Array) -> Vec<String> {
-    list.iter().map(ToString::to_string).collect()
-}
+use rhai::{Array, Map};
 
 fn images(what: &str, list: Array) -> Result<Vec<Image>> {
     plain(&format!("{what}: pass images of `docker::images()`"), list)
@@ -38,7 +29,7 @@ fn original(record: &host::Record, mut container: Map) -> Result<Map> {
 
 /// moyai's record of its backups. Labels alone do not make an image a backup, because any image can have them.
 #[export_module(manifest)]
-mod backups {
+pub(super) mod backups {
     /// Returns the record, by the ID of the image.
     ///
     /// Returns a map. For each ID it has a map with the `container`, the `time` (RFC 3339), `engine` (the Docker daemon
@@ -212,7 +203,7 @@ mod backups {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn forget(call: NativeCallContext, containers: Array) -> Fallible<()> {
-        Ok(host::forget(&Context::of(&call).run, &names(&containers))?)
+        Ok(host::forget(&Context::of(&call).run, &texts(&containers))?)
     }
 
     /// Forgets references that the script itself removed. This changes something.
@@ -226,7 +217,7 @@ mod backups {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn drop_names(call: NativeCallContext, references: Array) -> Fallible<()> {
-        Ok(host::drop_names(&Context::of(&call).run, &names(&references))?)
+        Ok(host::drop_names(&Context::of(&call).run, &texts(&references))?)
     }
 
     /// Returns the images that only claim to be backups: their labels say so, but they are not in the record.
@@ -242,7 +233,7 @@ mod backups {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn claims(call: NativeCallContext, containers: Array) -> Fallible<Array> {
-        converted(&host::claims(&Context::of(&call).run, &names(&containers))?)
+        converted(&host::claims(&Context::of(&call).run, &texts(&containers))?)
     }
 
     /// Describes the images of `backups::claims`, and names the command that accepts them.
@@ -258,7 +249,7 @@ mod backups {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn hint(call: NativeCallContext, containers: Array) -> Fallible<String> {
-        Ok(host::hint(&Context::of(&call).run, &names(&containers))?)
+        Ok(host::hint(&Context::of(&call).run, &texts(&containers))?)
     }
 
     /// Adds an image of `backups::claims` to the record, and prints that. This changes something. Check its archives

@@ -1,18 +1,12 @@
 //! Functions without a namespace: messages, arguments, the environment, exits.
 
 use super::nearest::nearest;
-use super::{Context, Fallible};
+use super::{Context, Fallible, texts};
 use crate::host::secret::secret;
 use crate::host::state;
 use crate::run::{Error, Result, cause, text};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
-
-/// Registers the functions.
-pub fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<Error>("error");
-    engine.register_global_module(exported_module!(basics).into());
-}
+use rhai::{Array, Dynamic, FnPtr, Map};
 
 /// How a script ends itself. Nothing can catch it.
 #[derive(Clone, Debug)]
@@ -79,7 +73,7 @@ fn variable(name: &str) -> Result<Option<String>> {
 
 /// The functions without a namespace.
 #[export_module]
-mod basics {
+pub(super) mod basics {
     /// Prints a progress line on a terminal, with `-v`, or when the run fails.
     ///
     /// - `text`: anything that can be printed.
@@ -116,8 +110,7 @@ mod basics {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn warn_once(call: NativeCallContext, key: &str, lines: Array) -> Fallible<()> {
-        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
-        Ok(state::warn_once(&Context::of(&call).run, key, &lines)?)
+        Ok(state::warn_once(&Context::of(&call).run, key, &texts(&lines))?)
     }
 
     /// Returns the message of a caught error, and the last line that its program printed.
@@ -195,7 +188,7 @@ mod basics {
     /// assert_eq(did_you_mean("x", ["blog", "shop"]), "");
     /// ```
     pub fn did_you_mean(word: &str, known: Array) -> String {
-        let known: Vec<String> = known.into_iter().map(|known| known.to_string()).collect();
+        let known = texts(&known);
         let near = nearest(word, known.iter().map(String::as_str));
         near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
     }
@@ -549,7 +542,7 @@ mod basics {
     /// ```
     #[rhai_fn(get = "kind", pure)]
     pub fn error_kind(error: &mut Error) -> String {
-        error.kind.name().to_owned()
+        error.kind.name()
     }
 
     /// Returns the message of a caught error, for `${e}`.

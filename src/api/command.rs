@@ -3,37 +3,21 @@
 use super::text::Lines;
 use super::{Context, Fallible, duration, from_json, map};
 use crate::host::file;
-use crate::process::{self, Input, Outcome, Output, PLANNED, Plan, Running};
+use crate::process::{self, Outcome, Output, PLANNED, Plan, Running};
 use crate::run::{Error, Result, Run, lock};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use rhai::{Array, Dynamic, Map};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// Registers the type and its methods.
-pub fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<Command>("command");
-    engine.register_type_with_name::<Started>("started command");
-    engine.register_global_module(exported_module!(command).into());
-}
-
 /// The value of `cmd(...)` and `sh(...)`. It is immutable: every method returns a changed copy.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Command {
-    plan: Plan,
+    /// What runs.
+    pub plan: Plan,
 }
 
 impl Command {
-    /// Returns a command without changes.
-    pub fn new(plan: Plan) -> Self {
-        Self { plan }
-    }
-
-    /// Returns the process to start.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
     fn with(&self, change: impl FnOnce(&mut Plan)) -> Self {
         let mut plan = self.plan.clone();
         change(&mut plan);
@@ -98,7 +82,7 @@ fn unread(run: &Run, command: &Command, error: &Error) -> Error {
 
 /// The commands of a script.
 #[export_module]
-mod command {
+pub(super) mod command {
     /// Returns the command's standard output without trailing newlines. `$(...)` is the short form.
     ///
     /// Returns a string.
@@ -401,7 +385,7 @@ mod command {
     /// ```
     #[rhai_fn(pure)]
     pub fn stdin(command: &mut Command, text: &str) -> Command {
-        command.with(|plan| plan.input = Input::Text(text.as_bytes().into()))
+        command.with(|plan| plan.input = Some(text.as_bytes().into()))
     }
 
     /// Adds a variable to the environment of every program of the pipe: bash's `NAME=value prog`.

@@ -2,18 +2,13 @@
 
 use super::{Context, Fallible, plain as of};
 use crate::host::docker::compose as plain;
+use rhai::Map;
 use rhai::plugin::*;
-use rhai::{Engine, Map, exported_manifest};
 use std::collections::BTreeMap;
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("compose", super::namespace(&[exported_manifest!(compose)]));
-}
 
 /// Containers of docker compose, and what the next `docker compose up` does to a restored one.
 #[export_module(manifest)]
-mod compose {
+pub(super) mod compose {
     /// Returns whether `docker compose up` counts a container with these labels as one of a service. Containers of
     /// `docker compose run` do not count.
     ///

@@ -4,16 +4,11 @@ use super::{Context, Fallible, converted, plain};
 use crate::host::df::{self as host, ask};
 use crate::run::Error;
 use rhai::plugin::*;
-use rhai::{Array, Engine, Map, exported_manifest};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("df", super::namespace(&[exported_manifest!(df)]));
-}
+use rhai::{Array, Map};
 
 /// Disk usage, as df(1) measures it.
 #[export_module(manifest)]
-mod df {
+pub(super) mod df {
     /// Returns the usage of the file system that holds a path.
     ///
     /// - `path`: a file or directory that exists.

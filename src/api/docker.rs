@@ -1,7 +1,7 @@
 //! `docker`: containers and images.
 
-mod containers;
-mod sharing;
+pub(super) mod containers;
+pub(super) mod sharing;
 
 pub use containers::{EXEC, LOGS, refuse_of};
 
@@ -12,16 +12,9 @@ use crate::host::docker::{self as plain, Container, labels, memory, recipe};
 use crate::process::Plan;
 use crate::run::{Error, Result};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
+use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    let manifests =
-        [exported_manifest!(docker), exported_manifest!(containers::containers), exported_manifest!(sharing::sharing)];
-    engine.register_static_module("docker", super::namespace(&manifests));
-}
 
 /// The options of `docker::commit`.
 pub const COMMIT: [&str; 2] = ["labels", "pause"];
@@ -85,7 +78,7 @@ fn value(map: Map) -> Result<Value> {
 
 /// Containers and images.
 #[export_module(manifest)]
-mod docker {
+pub(super) mod docker {
     /// Returns the containers that are up, as `docker ps` lists them: running, paused or restarting, newest first.
     /// Lists omit containers with a label `moyai.verifies`, which `backup --verify` creates and removes again.
     ///
@@ -271,8 +264,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sizes(call: NativeCallContext, names: Array) -> Fallible<Map> {
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        converted(&plain::sizes(&Context::of(&call).run, &names)?)
+        converted(&plain::sizes(&Context::of(&call).run, &crate::api::texts(&names))?)
     }
 
     /// Returns the images, one entry for each name of an image.

@@ -1,6 +1,6 @@
 //! `file`: files, directories and paths.
 
-mod more;
+pub(super) mod more;
 
 use super::text::{Lines, lines_of};
 use super::{Context, Fallible};
@@ -10,18 +10,11 @@ use crate::run::text::quote;
 use crate::run::{Error, Result, Run, owned};
 use crate::store::replace::{self, explain};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_manifest, exported_module};
+use rhai::{Array, Dynamic, Map};
 use std::fs::Permissions;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-
-/// Registers the namespace and the bare `glob`.
-pub fn register(engine: &mut Engine) {
-    let manifests = [exported_manifest!(file), exported_manifest!(more::more)];
-    engine.register_static_module("file", super::namespace(&manifests));
-    engine.register_global_module(exported_module!(bare).into());
-}
 
 /// Returns the content to write: text as it is, lines with their original line ends. Elements of an array get the line
 /// ends of the existing file.
@@ -85,7 +78,7 @@ pub fn mode_of(what: &str, options: &Map) -> Result<Option<u32>> {
 /// Files. A relative path starts at the directory in which the script was started. A file is replaced completely or not
 /// at all.
 #[export_module(manifest)]
-mod file {
+pub(super) mod file {
     /// Reads a text file.
     ///
     /// - `path`: a file of UTF-8 text, at most 64 MiB.
@@ -585,7 +578,7 @@ mod file {
 
 /// Functions that are so common that they need no namespace.
 #[export_module]
-mod bare {
+pub(super) mod bare {
     /// Returns the paths that match a pattern: `file::glob`.
     ///
     /// - `pattern`: as for `file::glob`.

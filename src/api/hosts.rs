@@ -6,13 +6,8 @@ use crate::host::file;
 use crate::host::hosts::{self as host, Entry, HOSTS, Needed, Options};
 use crate::run::{Error, Result};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
+use rhai::{Array, Dynamic, Map};
 use std::path::Path;
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("hosts", super::namespace(&[exported_manifest!(hosts)]));
-}
 
 /// The options of `hosts::update`.
 pub const OPTIONS: [&str; 2] = ["sites", "adopt"];
@@ -118,7 +113,7 @@ fn read_list(call: &NativeCallContext<'_>, path: &str) -> Fallible<Array> {
 
 /// The hosts file, `/etc/hosts`: names that nginx and every other program on this host can resolve.
 #[export_module(manifest)]
-mod hosts {
+pub(super) mod hosts {
     /// Writes the names and addresses of running containers into a marked block of `/etc/hosts`. Everything outside the
     /// block stays unchanged, byte for byte. Names of containers that no longer run are removed.
     ///

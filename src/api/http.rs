@@ -6,19 +6,15 @@ use crate::host::http::{
     charset::{fold, is_shown},
     fetch, later, oauth,
 };
+use crate::host::pool::{self, WORKERS};
 use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_manifest};
+use rhai::{Array, Dynamic, FnPtr, Map};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use ureq::config::IpFamily;
 use url::Url;
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("http", super::namespace(&[exported_manifest!(http)]));
-}
 
 /// The options of `http::get` and `http::get_all`.
 pub const OPTIONS: [&str; 19] = [
@@ -78,7 +74,7 @@ fn hide(run: &Run, request: &Request) {
 
 impl Call {
     fn new(method: &str) -> Self {
-        Self { options: Options::new(method), reads: false, workers: crate::host::pool::WORKERS }
+        Self { options: Options::new(method), reads: false, workers: WORKERS }
     }
 
     fn request(self, url: &str) -> Ready {
@@ -136,14 +132,7 @@ impl Call {
                         .headers
                         .extend(headers.iter().map(|(name, value)| (name.to_string(), value.to_string())));
                 }
-                _ => {
-                    let near = OPTIONS.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name)).copied();
-                    return Err(Error::new(format!("`{what}` has no option `{name}`")).help(format!(
-                        "did you mean `{}`? There are {}",
-                        near.unwrap_or_default(),
-                        OPTIONS.join(", ")
-                    )));
-                }
+                _ => return Err(super::options::unknown(what, name, &OPTIONS)),
             }
         }
         self.options.trust = super::options::trust(map, self.options.trust);
@@ -191,33 +180,27 @@ struct Ready {
 }
 
 /// A page as a script sees it.
-trait Seen {
-    fn map(self, run: &Run) -> Map;
-}
-
-impl Seen for Page {
-    fn map(self, run: &Run) -> Map {
-        // Round to a tenth of a millisecond; more is noise.
-        let seconds = (self.seconds * 10_000.0).round() / 10_000.0;
-        let days = self.expiry.map(|expiry| (expiry - run.now().timestamp()).div_euclid(86_400));
-        let redirects: Array = self.redirects.into_iter().map(Into::into).collect();
-        let headers: Map = self.headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let mut page = map([
-            ("url", self.url.into()),
-            ("ok", (self.error.is_none() && self.status < 400).into()),
-            ("status", i64::from(self.status).into()),
-            ("body", self.body.into()),
-            ("headers", headers.into()),
-            ("seconds", seconds.into()),
-            ("error", optional(self.error)),
-            ("fault", optional(self.fault)),
-            ("redirects", redirects.into()),
-            ("planned", self.planned.into()),
-            ("cert_days", optional(days)),
-        ]);
-        page.extend(self.raw.map(|raw| ("raw".into(), raw.into())));
-        page
-    }
+pub(super) fn seen(answer: Page, run: &Run) -> Map {
+    // Round to a tenth of a millisecond; more is noise.
+    let seconds = (answer.seconds * 10_000.0).round() / 10_000.0;
+    let days = answer.expiry.map(|expiry| (expiry - run.now().timestamp()).div_euclid(86_400));
+    let redirects: Array = answer.redirects.into_iter().map(Into::into).collect();
+    let headers: Map = answer.headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let mut page = map([
+        ("url", answer.url.into()),
+        ("ok", (answer.error.is_none() && answer.status < 400).into()),
+        ("status", i64::from(answer.status).into()),
+        ("body", answer.body.into()),
+        ("headers", headers.into()),
+        ("seconds", seconds.into()),
+        ("error", optional(answer.error)),
+        ("fault", optional(answer.fault)),
+        ("redirects", redirects.into()),
+        ("planned", answer.planned.into()),
+        ("cert_days", optional(days)),
+    ]);
+    page.extend(answer.raw.map(|raw| ("raw".into(), raw.into())));
+    page
 }
 
 /// Returns the page, from the server or from a recording. In a test, text is a page's body.
@@ -274,8 +257,8 @@ fn send_all<T>(
         }
         Ok(page)
     };
-    let each = |index, page: Result<Page>| each(index, page?.map(run));
-    crate::host::pool::stream_apart(run, requests, workers, work, each)
+    let each = |index, page: Result<Page>| each(index, seen(page?, run));
+    pool::stream_apart(run, requests, workers, work, each)
 }
 
 fn send_one(context: &Context, request: Ready) -> Result<Map> {
@@ -307,15 +290,7 @@ fn get_all<T>(
 
 /// Builds a request of `get_all` without sending it.
 fn asked(what: &str, site: Dynamic, call: &Call) -> Result<Ready> {
-    let site = site.flatten();
-    let Some(mut own) = site.read_lock::<Map>().map(|map| map.clone()) else {
-        let url = site.into_string().map_err(|kind| {
-            Error::new(format!("`{what}`: a site is an address or a map with one, not a value of type `{kind}`"))
-        })?;
-        return Ok(call.clone().reading(what)?.request(&url));
-    };
-    let url = own.remove("url").and_then(|url| url.into_string().ok());
-    let url = url.ok_or_else(|| Error::new(format!("`{what}`: a site has no `url`")))?;
+    let (url, own) = super::options::of_site(what, site)?;
     Ok(call.clone().with(what, &own)?.reading(what)?.request(&url))
 }
 
@@ -333,7 +308,8 @@ fn post(context: &Context, url: &str, body: &Dynamic, options: &Map, follows: bo
     let ready = call.request(url);
     hide(&context.run, &ready.request);
     if context.run.planned(|| ready.request.line()) {
-        return Ok(Page { url: url.to_owned(), status: 200, planned: true, ..Page::default() }.map(&context.run));
+        let page = Page { url: url.to_owned(), status: 200, planned: true, ..Page::default() };
+        return Ok(seen(page, &context.run));
     }
     send_one(context, ready)
 }
@@ -426,7 +402,7 @@ pub fn post_text(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Resu
 ///
 /// Use `post` for a method that changes something. With `reads: true` you declare that it changes nothing here.
 #[export_module(manifest)]
-mod http {
+pub(super) mod http {
     /// Fetches a page.
     ///
     /// - `url`: an address with `http://` or `https://`. It may contain any letters, such as `http://なんとか.jp/`.

@@ -5,17 +5,12 @@ use super::{Context, Fallible};
 use crate::run::{Error, Result};
 use crate::store::journal as store;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, exported_manifest};
+use rhai::{Array, Dynamic, FnPtr};
 use serde_json::Value;
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("journal", super::namespace(&[exported_manifest!(journal)]));
-}
 
 /// Notes of changes that a later run repairs if this one is killed.
 #[export_module(manifest)]
-mod journal {
+pub(super) mod journal {
     /// Saves a note of what the script is about to do. It is on the disk when this returns, and replaces an earlier note
     /// of this name. Lock the thing before the first note, and keep the lock until the note is closed: `journal::repair`
     /// repairs what is not locked. This changes something.

@@ -4,12 +4,7 @@ use super::{Fallible, map, optional};
 use crate::host::message::{self as plain, Rule};
 use crate::run::Error;
 use rhai::plugin::*;
-use rhai::{Array, Engine, Map, exported_manifest};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("message", super::namespace(&[exported_manifest!(message)]));
-}
+use rhai::{Array, Map};
 
 /// Texts for services with a length limit. A rule says how a service counts: `"characters"`, `"bytes"` (ntfy: 4096),
 /// `"utf16"` (Telegram: 4096 units of 16 bits), `"mastodon"` (500; an address is 23), `"x"` (280; an address or a
@@ -18,7 +13,7 @@ pub fn register(engine: &mut Engine) {
 /// the domain has two letters or is common (`com`, `net`, `org`, `dev`, ...). Under any other domain they count as the
 /// longer of the two.
 #[export_module(manifest)]
-mod message {
+pub(super) mod message {
     /// Returns the length of a text.
     ///
     /// - `text`: any text.

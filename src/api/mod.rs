@@ -34,7 +34,8 @@ pub mod volumes;
 
 use crate::run::{Error, Place, Result, Run, lock};
 use rhai::plugin::ModuleManifest;
-use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, Module, NativeCallContext, Position, Shared};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, Map, Module, NativeCallContext, Position, Shared};
+use rhai::{exported_manifest, exported_module};
 use serde::Serialize;
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -281,31 +282,52 @@ impl From<Error> for Box<EvalAltResult> {
 
 /// Registers everything that a script can call.
 pub fn register(engine: &mut Engine) {
-    assert::register(engine);
-    backups::register(engine);
-    basics::register(engine);
-    command::register(engine);
-    compose::register(engine);
-    df::register(engine);
-    docker::register(engine);
-    file::register(engine);
-    hosts::register(engine);
-    http::register(engine);
-    journal::register(engine);
-    message::register(engine);
-    moyai::register(engine);
-    nginx::register(engine);
-    parallel::register(engine);
-    probe::register(engine);
-    registry::register(engine);
-    replacement::register(engine);
-    rules::register(engine);
-    state::register(engine);
-    store::register(engine);
-    text::register(engine);
-    time::register(engine);
-    values::register(engine);
-    volumes::register(engine);
+    engine.register_type_with_name::<Error>("error");
+    engine.register_type_with_name::<command::Command>("command");
+    engine.register_type_with_name::<command::Started>("started command");
+    engine.register_type_with_name::<time::Time>("time");
+    for module in [
+        exported_module!(assert::assert),
+        exported_module!(basics::basics),
+        exported_module!(command::command),
+        exported_module!(file::bare),
+        exported_module!(parallel::parallel),
+        exported_module!(rules::rules),
+        text::module(engine),
+        exported_module!(time::time),
+        exported_module!(values::values),
+    ] {
+        engine.register_global_module(module.into());
+    }
+    let namespaces: &[(&str, &[&'static ModuleManifest])] = &[
+        ("backups", &[exported_manifest!(backups::backups)]),
+        ("compose", &[exported_manifest!(compose::compose)]),
+        ("df", &[exported_manifest!(df::df)]),
+        (
+            "docker",
+            &[
+                exported_manifest!(docker::docker),
+                exported_manifest!(docker::containers::containers),
+                exported_manifest!(docker::sharing::sharing),
+            ],
+        ),
+        ("file", &[exported_manifest!(file::file), exported_manifest!(file::more::more)]),
+        ("hosts", &[exported_manifest!(hosts::hosts)]),
+        ("http", &[exported_manifest!(http::http)]),
+        ("journal", &[exported_manifest!(journal::journal)]),
+        ("message", &[exported_manifest!(message::message)]),
+        ("moyai", &[exported_manifest!(moyai::moyai)]),
+        ("nginx", &[exported_manifest!(nginx::nginx)]),
+        ("probe", &[exported_manifest!(probe::probe)]),
+        ("registry", &[exported_manifest!(registry::registry)]),
+        ("replacement", &[exported_manifest!(replacement::replacement)]),
+        ("state", &[exported_manifest!(state::state)]),
+        ("store", &[exported_manifest!(store::store)]),
+        ("volumes", &[exported_manifest!(volumes::volumes)]),
+    ];
+    for (name, manifests) in namespaces {
+        engine.register_static_module(*name, namespace(manifests));
+    }
 }
 
 /// Returns a namespace of functions. Each is looked up when it is called: registering them all would take a tenth of
@@ -317,6 +339,11 @@ fn namespace(manifests: &[&'static ModuleManifest]) -> Shared<Module> {
     }
     module.build_index();
     module.into()
+}
+
+/// Returns the elements of an array as texts.
+pub fn texts(list: &Array) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
 }
 
 /// Returns a map for a script, with its fields in the documented order.
@@ -355,7 +382,7 @@ pub fn from_json(text: &[u8]) -> Result<Dynamic> {
 /// When it is or contains something that JSON cannot express.
 pub fn to_json(value: &Dynamic) -> Result<String> {
     fn stranger(value: &Dynamic) -> Option<&'static str> {
-        if let Some(list) = value.read_lock::<rhai::Array>() {
+        if let Some(list) = value.read_lock::<Array>() {
             return list.iter().find_map(stranger);
         }
         if let Some(map) = value.read_lock::<Map>() {
@@ -377,9 +404,6 @@ pub fn to_json(value: &Dynamic) -> Result<String> {
 
 /// Parses a duration of a script: `"30s"`, `"5m"`, `"2h"`, `"1 day"`, `"1.5s"`, or a number of seconds.
 pub fn duration(value: &Dynamic) -> Result<std::time::Duration> {
-    if let Ok(seconds) = value.as_int() {
-        return crate::schedule::duration(&seconds.to_string());
-    }
     if let Ok(seconds) = value.as_float() {
         return crate::schedule::duration(&seconds.to_string());
     }

@@ -3,19 +3,14 @@
 use super::basics::End;
 use super::{Context, Fallible, command, map};
 use crate::process::{self, Output, Plan};
-use crate::run::text::quote;
+use crate::run::text::quoted;
 use crate::run::{Error, exit};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("moyai", super::namespace(&[exported_manifest!(moyai)]));
-}
+use rhai::{Array, Dynamic, Map};
 
 /// Other scripts.
 #[export_module(manifest)]
-mod moyai {
+pub(super) mod moyai {
     /// Runs another script and shows its output. It has the same dry run, clock, trace and scripts directory. Under
     /// `--dry-run` it prints its own plan. If changes are planned already, that plan would be different, so the plan
     /// has the line `moyai run SCRIPT` instead.
@@ -113,10 +108,7 @@ mod moyai {
     pub fn private_host(call: NativeCallContext, script: &str, args: Array) -> Fallible<()> {
         let words = ["run", script].into_iter().map(str::to_owned).chain(args.iter().map(ToString::to_string));
         let words: Vec<String> = words.collect();
-        let line = || {
-            let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
-            format!("moyai private-host moyai {}", quoted.join(" "))
-        };
+        let line = || format!("moyai private-host moyai {}", quoted(&words));
         let context = Context::of(&call);
         context.run.change(line, (), || Ok(()))?;
         if context.run.options.dry_run {

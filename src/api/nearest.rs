@@ -38,58 +38,43 @@ const RENAMED: &[(&str, &str)] = &[
     ("lib/stopped", "lib/left-out"),
 ];
 
-/// Libraries of older versions whose functions are in a namespace now.
+/// Functions of libraries that had another name in an older version: `OLD=NEW`.
+const FUNCTIONS: &str = "ask_registry=query_registry beside=recreate_dependent beside=sharing_reasons beside_it=create_sharing \
+    below=small called=check_function called=containers_named can=is_here can_be_beside=can_run_both \
+    checked=with_conflicts come_up=wait_until_up comes_up=wait_until_up copies_in=saved_volumes \
+    drained=wait_for_old_workers drop_nameless=remove_unnamed end=upstream ended=end ends=expiring \
+    has_room=check_archives helped=with_help illness=container_error is_closed=is_in_maintenance \
+    is_filled=is_restored is_to=leads_to keep_done=save_outcomes keep_known=save_known known=for_containers \
+    known=this_host lacks=allows made=finished named=find named=with_versions near=key_text \
+    no_way_back=data_reasons other=notes paid=done part=check_kind patience=health_limit pay=reload \
+    place=create_and_exchange put_in_place=replace ran=check_command reaches_out=leaks renew=sync_hosts \
+    replaced=replace room_for=require_room room_to_pull=require_room_to_pull say=paragraph seen=result \
+    settled=watch_or_roll_back shows=check_sites sickness=site_error stays=wait_until_up take=commit_and_save \
+    taken_by_others=conflict to_one=send_all tried=back_up tried=or_error tried_copy=pull_and_try \
+    try_hard=send_with_retries unfinished=why_ended why_not=reasons without=capability_note \
+    wrong_with=answer_error wrong_with=site_error";
+
+/// Namespaces, each with the libraries of older versions whose functions are in it now.
 const MOVED: &[(&str, &str)] = &[
-    ("lib/archive", "volumes"),
-    ("lib/aside", "replacement"),
-    ("lib/backup-record", "backups"),
-    ("lib/chosen", "backups"),
-    ("lib/comes-back", "replacement"),
-    ("lib/data-copies", "replacement"),
-    ("lib/dirs", "volumes"),
-    ("lib/find-backup", "backups"),
-    ("lib/folders", "volumes"),
-    ("lib/kept", "replacement"),
-    ("lib/load-images", "store"),
-    ("lib/lost", "backups"),
-    ("lib/made", "backups"),
-    ("lib/missing-backups", "backups"),
-    ("lib/nested", "volumes"),
-    ("lib/new-volumes", "replacement"),
-    ("lib/notes", "replacement"),
-    ("lib/old-container", "replacement"),
-    ("lib/packed", "volumes"),
-    ("lib/replace", "replacement"),
-    ("lib/safe", "volumes"),
-    ("lib/save-mounts", "volumes"),
-    ("lib/sharing", "docker"),
-    ("lib/swap", "replacement"),
-    ("lib/undo", "replacement"),
-    ("lib/unlisted", "volumes"),
-    ("lib/unlisted-archives", "volumes"),
-    ("lib/again-network", "docker"),
-    ("lib/again-volume", "store"),
-    ("lib/complete", "store"),
-    ("lib/compose", "compose"),
-    ("lib/copied", "store"),
-    ("lib/copy-store", "store"),
-    ("lib/from-store", "store"),
-    ("lib/host-files", "store"),
-    ("lib/manifest", "store"),
-    ("lib/recall", "store"),
-    ("lib/records", "store"),
-    ("lib/recreate-networks", "docker"),
-    ("lib/recreate-volumes", "store"),
-    ("lib/rotate", "store"),
-    ("lib/rotate-store", "store"),
-    ("lib/snapshots", "store"),
-    ("lib/store", "store"),
-    ("lib/store-record", "store"),
-    ("lib/store-run", "store"),
-    ("lib/stored", "store"),
-    ("lib/to-store", "store"),
-    ("lib/volume-plans", "volumes"),
-    ("lib/volumes", "volumes"),
+    (
+        "volumes",
+        "lib/archive lib/dirs lib/folders lib/nested lib/packed lib/safe lib/save-mounts lib/unlisted \
+         lib/unlisted-archives lib/volume-plans lib/volumes",
+    ),
+    (
+        "replacement",
+        "lib/aside lib/comes-back lib/data-copies lib/kept lib/new-volumes lib/notes lib/old-container \
+         lib/replace lib/swap lib/undo",
+    ),
+    ("backups", "lib/backup-record lib/chosen lib/find-backup lib/lost lib/made lib/missing-backups"),
+    (
+        "store",
+        "lib/load-images lib/again-volume lib/complete lib/copied lib/copy-store lib/from-store lib/host-files \
+         lib/manifest lib/recall lib/records lib/recreate-volumes lib/rotate lib/rotate-store lib/snapshots \
+         lib/store lib/store-record lib/store-run lib/stored lib/to-store",
+    ),
+    ("docker", "lib/sharing lib/again-network lib/recreate-networks"),
+    ("compose", "lib/compose"),
 ];
 
 /// Libraries of older versions that a few functions replace.
@@ -115,7 +100,7 @@ pub fn replaced(lib: &str) -> Option<&'static str> {
 
 /// Returns the namespace with the functions of a library of an older version.
 pub fn moved(lib: &str) -> Option<&'static str> {
-    MOVED.iter().find(|(old, _)| *old == lib).map(|(_, space)| *space)
+    MOVED.iter().find(|(_, old)| old.split(' ').any(|old| old == lib)).map(|(space, _)| *space)
 }
 
 /// Returns whether a name is the new one of something that an older version called differently.
@@ -126,4 +111,23 @@ pub fn is_renamed(old: &str, new: &str) -> bool {
 /// Returns the known name that was probably meant.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     text::nearest(name, known, |known| is_renamed(name, known))
+}
+
+/// Like [`nearest`], for the functions of a library.
+pub fn nearest_function<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let is_old_name = |known: &str| FUNCTIONS.split(' ').any(|pair| pair.split_once('=') == Some((name, known)));
+    text::nearest(name, known, is_old_name)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_new_names_of_functions_exist() {
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib")).unwrap();
+        let text: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+        for pair in super::FUNCTIONS.split(' ') {
+            let (_, new) = pair.split_once('=').unwrap();
+            assert!(text.contains(&format!("\nfn {new}(")), "{pair}");
+        }
+    }
 }

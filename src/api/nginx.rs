@@ -1,23 +1,17 @@
 //! `nginx`: this host's nginx: test, verified reload, and the upstreams in its configuration.
 
-use super::{Context, Fallible, map, optional};
+use super::{Context, Fallible, map, optional, texts};
 use crate::host::nginx::config::{Config, Directive};
 use crate::host::nginx::master::{self, Layout, News, Tested};
 use crate::host::nginx::sites::{self, Listen, Server, Site};
 use crate::host::nginx::{choose, names, route, write};
 use crate::host::nginxd::Unit;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
+use rhai::{Array, Dynamic, Map};
 use std::path::{Path, PathBuf};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("nginx", super::namespace(&[exported_manifest!(nginx)]));
-}
 
 fn outdated(call: &NativeCallContext<'_>, lines: &Array, containers: &Array) -> Fallible<bool> {
     let context = Context::of(call);
-    let lines = lines.iter().map(ToString::to_string).collect();
     let starts = containers.iter().flat_map(|container| {
         let of = |map: &Map, name: &str| map.get(name).cloned().unwrap_or_default();
         let container = container.read_lock::<Map>();
@@ -28,7 +22,7 @@ fn outdated(call: &NativeCallContext<'_>, lines: &Array, containers: &Array) -> 
         });
         all.flatten().collect::<Vec<_>>()
     });
-    let news = News { lines, starts: starts.collect() };
+    let news = News { lines: texts(lines), starts: starts.collect() };
     Ok(context
         .run
         .query("nginx::outdated", Some(false), || master::is_outdated(&context.run, &context.nginx, &news, true))?)
@@ -48,26 +42,23 @@ fn listen(way: &Listen) -> Dynamic {
 
 /// Returns a site as a map for scripts.
 fn row(site: &Site) -> Dynamic {
-    Dynamic::from(map([
-        ("server", site.server.clone().into()),
+    let mut row = upstream(site);
+    row.extend([("server".into(), site.server.clone().into()), ("listen".into(), array(&site.listen, listen))]);
+    row.into()
+}
+
+fn upstream(site: &Site) -> Map {
+    map([
         ("upstream", site.upstream.clone().into()),
         ("port", optional(site.port.map(i64::from))),
         ("file", site.file.as_ref().into()),
         ("line", number(site.line)),
-        ("listen", array(&site.listen, listen)),
-    ]))
+    ])
 }
 
 /// Returns the upstreams that an address of a server leads to.
 fn upstreams(sites: &[Site]) -> Dynamic {
-    array(sites, |site| {
-        Dynamic::from(map([
-            ("upstream", site.upstream.clone().into()),
-            ("port", optional(site.port.map(i64::from))),
-            ("file", site.file.as_ref().into()),
-            ("line", number(site.line)),
-        ]))
-    })
+    array(sites, |site| upstream(site).into())
 }
 
 /// Returns a server as a map for scripts.
@@ -125,7 +116,7 @@ fn server(all: &sites::Map<'_>, server: &Server<'_>) -> Dynamic {
 
 /// This host's nginx.
 #[export_module(manifest)]
-mod nginx {
+pub(super) mod nginx {
     /// Tests the configuration: `nginx -t`.
     ///
     /// Returns `#{ok: bool, message, file, line, missing, listens}`: `message` is nginx's own error or warnings; `file`
@@ -335,7 +326,6 @@ mod nginx {
         let asked = format!("nginx::names {}", super::super::to_json(&held.clone().into())?);
         let real = || {
             Layout::need(&context.run, &context.nginx)?;
-            let held: Vec<String> = held.iter().map(ToString::to_string).collect();
             let row = |one: &names::Name| {
                 Dynamic::from(map([
                     ("upstream", one.name.clone().into()),
@@ -346,7 +336,7 @@ mod nginx {
                     ("line", number(one.line)),
                 ]))
             };
-            let rows: Array = master::needed(&context.run, &context.nginx, &held)?.iter().map(row).collect();
+            let rows: Array = master::needed(&context.run, &context.nginx, &texts(&held))?.iter().map(row).collect();
             Ok(rows)
         };
         Ok(context.run.query(&asked, None, real)?)

@@ -37,6 +37,27 @@ pub fn of(function: &str, place: usize) -> Option<Options> {
     Some(Options { names, refuse })
 }
 
+/// Returns the error for an option that does not exist.
+pub fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
+    let near = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name)).copied().unwrap_or_default();
+    Error::new(format!("`{what}` has no option `{name}`"))
+        .help(format!("did you mean `{near}`? There are {}", known.join(", ")))
+}
+
+/// Returns the address of one of several sites, and its own options.
+///
+/// # Errors
+/// When it is neither an address nor a map with one.
+pub fn of_site(what: &str, site: Dynamic) -> Result<(String, Map)> {
+    let site = site.flatten();
+    let Some(mut own) = site.read_lock::<Map>().map(|map| map.clone()) else {
+        let odd = |kind| format!("`{what}`: a site is an address or a map with one, not a value of type `{kind}`");
+        return Ok((site.into_string().map_err(|kind| Error::new(odd(kind)))?, Map::new()));
+    };
+    let url = own.remove("url").and_then(|url| url.into_string().ok());
+    Ok((url.ok_or_else(|| Error::new(format!("`{what}`: a site has no `url`")))?, own))
+}
+
 /// Refuses a value of the wrong type for one of the options that are read by [`trust`].
 ///
 /// # Errors

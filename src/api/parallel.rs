@@ -5,12 +5,7 @@ use crate::host::pool::{self, WORKERS};
 use crate::run::Error;
 use crate::run::bar::Step;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
-
-/// Registers the functions.
-pub fn register(engine: &mut Engine) {
-    engine.register_global_module(exported_module!(parallel).into());
-}
+use rhai::{Array, Dynamic, FnPtr, Map};
 
 /// Calls the closure for each element and returns the results in the elements' order. Every element is processed, and
 /// the errors are reported together, each with its element.
@@ -111,7 +106,7 @@ pub(super) fn sentence(error: &EvalAltResult) -> String {
 
 /// Parallel work for each element of an array.
 #[export_module]
-mod parallel {
+pub(super) mod parallel {
     /// Calls a closure for each element, up to 32 at once: bash's `xargs -P`. Every element is processed, even if
     /// others fail. On a terminal a bar shows the progress: the `name`s of the elements in work, if they are maps, and
     /// bytes if each has `bytes`. Under `--dry-run` the calls run one after the other. Each call has a copy of the

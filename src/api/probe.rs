@@ -1,19 +1,15 @@
 //! `probe`: checks of services that do not speak HTTP, and conditions on answers.
 
-use super::{Context, Fallible, duration, map, optional};
+use super::http::seen;
+use super::{Context, Fallible, duration};
+use crate::host::http::Page;
 use crate::host::http::fault::Fault;
 use crate::host::pool;
 use crate::host::probe::{self as host, Options, Probe, SCHEMES, condition};
 use crate::run::{Error, Result};
 use regex::Regex;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
-use serde::{Deserialize, Serialize};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("probe", super::namespace(&[exported_manifest!(probe)]));
-}
+use rhai::{Array, Dynamic, Map};
 
 /// The options of `probe::check` and `probe::check_all`.
 pub const OPTIONS: [&str; 13] = [
@@ -38,17 +34,6 @@ pub const OPTIONS: [&str; 13] = [
 /// With the option and the type that it must have.
 pub fn refuse(what: &str, options: &Map) -> Result<()> {
     read(what, Options::default(), options).map(drop)
-}
-
-/// The result of a check, as a recording has it.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-struct Row {
-    body: String,
-    seconds: f64,
-    error: Option<String>,
-    fault: Option<String>,
-    expiry: Option<i64>,
 }
 
 /// Reads options. A number of workers is checked here and used by `check_all`.
@@ -80,12 +65,7 @@ fn read(what: &str, mut options: Options, map: &Map) -> Result<Options> {
             "workers" => {
                 value.as_int().ok().filter(|number| *number > 0).ok_or_else(|| bad("a number from 1"))?;
             }
-            _ => {
-                let near = OPTIONS.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name));
-                let near = near.copied().unwrap_or_default();
-                let help = format!("did you mean `{near}`? There are {}", OPTIONS.join(", "));
-                return Err(Error::new(format!("`{what}` has no option `{name}`")).help(help));
-            }
+            _ => return Err(super::options::unknown(what, name, &OPTIONS)),
         }
     }
     options.trust = super::options::trust(map, options.trust);
@@ -105,15 +85,8 @@ fn expected(value: &Dynamic) -> Option<Vec<Regex>> {
 }
 
 /// Builds a check of `check_all` without running it.
-fn asked(what: &str, site: &Dynamic, options: &Options) -> Result<(String, Options)> {
-    let Some(mut own) = site.read_lock::<Map>().map(|map| map.clone()) else {
-        let url = site.clone().into_string().map_err(|kind| {
-            Error::new(format!("`{what}`: a site is an address or a map with one, not a value of type `{kind}`"))
-        })?;
-        return Ok((url, options.clone()));
-    };
-    let url = own.remove("url").and_then(|url| url.into_string().ok());
-    let url = url.ok_or_else(|| Error::new(format!("`{what}`: a site has no `url`")))?;
+fn asked(what: &str, site: Dynamic, options: &Options) -> Result<(String, Options)> {
+    let (url, own) = super::options::of_site(what, site)?;
     Ok((url, read(what, options.clone(), &own)?))
 }
 
@@ -124,40 +97,20 @@ fn check_all(context: &Context, checks: Vec<(String, Options)>, workers: usize) 
     let tracer = run.clone();
     let check = move |(url, options): (String, Options)| {
         let real = || {
-            let found = match Probe::new(&url, options) {
-                Ok(probe) => probe.run(&tracer, &authorities),
-                Err(text) => host::Found { fault: Some(Fault::new("address", text)), ..host::Found::default() },
-            };
+            let address = |text| host::Found { fault: Some(Fault::new("address", text)), ..Default::default() };
+            let found = Probe::new(&url, options).map_or_else(address, |probe| probe.run(&tracer, &authorities));
             let (fault, error) = found.fault.map(|fault| (fault.kind.to_owned(), fault.text)).unzip();
-            Ok(Row { body: found.body, seconds: found.seconds, error, fault, expiry: found.expiry })
+            let host::Found { body, seconds, expiry, .. } = found;
+            Ok(Page { body, seconds, error, fault, expiry, ..Page::default() })
         };
-        let row = tracer.query(&format!("probe::check {url}"), None, real)?;
+        let page = tracer.query(&format!("probe::check {url}"), None, real)?;
         if tracer.options.trace {
-            let gave = row.error.as_deref().unwrap_or("ok");
-            tracer.output.note(&format!("+ {url}\n= {gave} in {:.3} s", row.seconds));
+            let gave = page.error.as_deref().unwrap_or("ok");
+            tracer.output.note(&format!("+ {url}\n= {gave} in {:.3} s", page.seconds));
         }
-        Ok::<Row, Error>(row)
+        Ok::<Page, Error>(Page { url, ..page })
     };
-    let rows = pool::stream_apart(&run, checks.clone(), workers, check, |_, row| Ok(row))?;
-    let now = run.now().timestamp();
-    let shown = |(row, (url, _)): (Result<Row>, (String, Options))| -> Result<Dynamic> {
-        let row = row?;
-        Ok(Dynamic::from(map([
-            ("url", url.into()),
-            ("ok", row.error.is_none().into()),
-            ("status", 0_i64.into()),
-            ("body", row.body.into()),
-            ("headers", Map::new().into()),
-            // Round to a tenth of a millisecond; more is noise.
-            ("seconds", ((row.seconds * 10_000.0).round() / 10_000.0).into()),
-            ("error", optional(row.error)),
-            ("fault", optional(row.fault)),
-            ("redirects", Array::new().into()),
-            ("planned", false.into()),
-            ("cert_days", optional(row.expiry.map(|expiry| (expiry - now).div_euclid(86_400)))),
-        ])))
-    };
-    rows.into_iter().zip(checks).map(shown).collect()
+    pool::stream_apart(&run, checks, workers, check, |_, page| Ok(seen(page?, &run).into()))
 }
 
 fn check(context: &Context, url: &str, options: &Map) -> Result<Map> {
@@ -166,10 +119,10 @@ fn check(context: &Context, url: &str, options: &Map) -> Result<Map> {
     Ok(found.and_then(|found| found.try_cast::<Map>()).unwrap_or_default())
 }
 
-fn check_list(context: &Context, sites: &Array, options: &Map) -> Result<Array> {
+fn check_list(context: &Context, sites: Array, options: &Map) -> Result<Array> {
     let what = "probe::check_all";
     let common = read(what, Options::default(), options)?;
-    let checks = sites.iter().map(|site| asked(what, site, &common)).collect::<Result<Vec<_>>>()?;
+    let checks = sites.into_iter().map(|site| asked(what, site, &common)).collect::<Result<Vec<_>>>()?;
     let workers = options.get("workers").and_then(|workers| workers.as_int().ok());
     let workers = workers.and_then(|workers| usize::try_from(workers).ok()).unwrap_or(pool::WORKERS);
     check_all(context, checks, workers)
@@ -218,7 +171,7 @@ fn conditions(value: &Dynamic) -> Result<Vec<condition::Condition>> {
 /// `in [a, b]`, the last three also after `not`, and `exists` and `is missing`. A value without quotes equals both the
 /// number and the text. A missing value fails every condition except `is missing`.
 #[export_module(manifest)]
-mod probe {
+pub(super) mod probe {
     /// Checks one service.
     ///
     /// - `url`: an address with `tcp://`, `tls://`, `starttls://`, `dns://` or `ping://`.
@@ -268,7 +221,7 @@ mod probe {
     /// ```
     #[rhai_fn(name = "check_all", return_raw)]
     pub fn check_all_plain(call: NativeCallContext, sites: Array) -> Fallible<Array> {
-        Ok(super::check_list(&Context::of(&call), &sites, &Map::new())?)
+        Ok(super::check_list(&Context::of(&call), sites, &Map::new())?)
     }
 
     /// Checks many services at once, with options for all of them.
@@ -285,7 +238,7 @@ mod probe {
     /// ```
     #[rhai_fn(name = "check_all", return_raw)]
     pub fn check_all_with(call: NativeCallContext, sites: Array, opts: Map) -> Fallible<Array> {
-        Ok(super::check_list(&Context::of(&call), &sites, &opts)?)
+        Ok(super::check_list(&Context::of(&call), sites, &opts)?)
     }
 
     /// Checks the address and the options of a check without running it.
@@ -298,7 +251,7 @@ mod probe {
     /// print(probe::fault(#{ url: "tcp://localhost", timout: "2s" }));
     /// ```
     pub fn fault(site: Dynamic) -> String {
-        let asked = asked("probe::check_all", &site.flatten(), &Options::default()).map_err(|error| error.message);
+        let asked = asked("probe::check_all", site, &Options::default()).map_err(|error| error.message);
         asked.and_then(|(url, options)| Probe::new(&url, options)).err().unwrap_or_default()
     }
 

@@ -3,18 +3,13 @@
 use super::{Context, Fallible};
 use crate::host::registry::{self as host, Reference};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("registry", super::namespace(&[exported_manifest!(registry)]));
-}
+use rhai::{Array, Dynamic, Map};
 
 /// Image registries, such as Docker Hub or your own. moyai uses the accounts of `docker login` (with credential
 /// helpers), the certificates in `/etc/docker/certs.d`, and HTTP without TLS where Docker uses it: on this host, and
 /// where the daemon's `insecure-registries` allows it.
 #[export_module(manifest)]
-mod registry {
+pub(super) mod registry {
     /// Returns the digest of an image's tag in its registry. No image is downloaded, and a script queries each one only
     /// once.
     ///
@@ -107,8 +102,7 @@ mod registry {
     pub fn newest(call: NativeCallContext, tags: Array, pattern: Dynamic, current: &str) -> Fallible<String> {
         let known = pattern.read_lock::<super::super::text::Pattern>().map(|pattern| pattern.0.clone());
         let pattern = known.map_or_else(|| Context::of(&call).patterns.get(&pattern.to_string()), Ok)?;
-        let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
-        Ok(host::newest(&tags, &pattern, current).unwrap_or_default().to_owned())
+        Ok(host::newest(&super::super::texts(&tags), &pattern, current).unwrap_or_default().to_owned())
     }
 
     /// Splits an image's reference into its parts.

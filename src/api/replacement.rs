@@ -1,17 +1,12 @@
 //! `replacement`: a new container in the place of an old one.
 
-use super::{Context, Fallible, converted, plain, store};
+use super::{Context, Fallible, converted, plain, store, texts};
 use crate::host::docker::recipe::Recipe;
 use crate::host::replacement::{self as host, Note};
 use crate::host::volumes::Plan;
 use crate::run::Result;
 use rhai::plugin::*;
-use rhai::{Array, Engine, Map, exported_manifest};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("replacement", super::namespace(&[exported_manifest!(replacement)]));
-}
+use rhai::{Array, Map};
 
 fn note_of(note: Map) -> Result<Note> {
     plain("read the note of a container", note)
@@ -27,7 +22,7 @@ fn note_of(note: Map) -> Result<Note> {
 /// update adds `by: "update"`, `root`, `aside` (of `replacement::copies`), and `tag`: the `reference` that it moves to
 /// the new image, and the `id` of the image that it named before.
 #[export_module(manifest)]
-mod replacement {
+pub(super) mod replacement {
     /// Returns the note of a container that is to be replaced. Nothing is saved yet.
     ///
     /// - `old`: what `docker::inspect` returned.
@@ -145,9 +140,8 @@ mod replacement {
     /// ```
     #[rhai_fn(name = "exchange", return_raw)]
     pub fn exchange_with(call: NativeCallContext, note: Map, old: Map, users: Array) -> Fallible<()> {
-        let users: Vec<String> = users.iter().map(ToString::to_string).collect();
         let old = plain("read the container", old)?;
-        Ok(host::exchange(&Context::of(&call).run, &note_of(note)?, &old, &users)?)
+        Ok(host::exchange(&Context::of(&call).run, &note_of(note)?, &old, &texts(&users))?)
     }
 
     /// Unpacks volumes of a backup beside the existing data, while the old container still runs. `replacement::exchange`

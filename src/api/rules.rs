@@ -1,16 +1,11 @@
 //! Rules in `rules.rhai`: when each script runs.
 
-use super::{Context, Fallible, duration};
+use super::{Context, Fallible, duration, texts};
 use crate::run::{Error, Place, lock};
 use crate::schedule::crontab::Fault;
 use crate::schedule::rules::{CATCH_UP, Overlap, Rule, Rules, When};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_module};
-
-/// Registers the functions.
-pub fn register(engine: &mut Engine) {
-    engine.register_global_module(exported_module!(rules).into());
-}
+use rhai::{Array, Dynamic, Map};
 
 /// The rules of a file, and everything that is wrong with them.
 #[derive(Debug, Default)]
@@ -115,7 +110,7 @@ fn filter(rule: &mut Rule, value: Dynamic) -> Result<(), Fault> {
     let map = value.try_cast::<Map>().ok_or_else(|| fault("`filter` must be a map", help))?;
     for (name, value) in map {
         let patterns = match value.clone().into_array() {
-            Ok(list) => list.iter().map(ToString::to_string).collect(),
+            Ok(list) => texts(&list),
             Err(_) => vec![value.to_string()],
         };
         event.filter(&name, &patterns).map_err(|message| fault(message, help))?;
@@ -125,7 +120,7 @@ fn filter(rule: &mut Rule, value: Dynamic) -> Result<(), Fault> {
 
 /// The functions of `rules.rhai`.
 #[export_module]
-mod rules {
+pub(super) mod rules {
     /// Adds a rule: when a script runs, as a line of a crontab. If you run the file as a script, it prints its rules.
     ///
     /// - `line`: the five fields of crontab(5), or `@daily` and the like, with the same meaning as in cron.

@@ -5,16 +5,11 @@ use crate::host::state as plain;
 use crate::run::{Error, Result};
 use crate::store::state as store;
 use rhai::plugin::*;
-use rhai::{Dynamic, Engine, FnPtr, exported_manifest};
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("state", super::namespace(&[exported_manifest!(state)]));
-}
+use rhai::{Dynamic, FnPtr};
 
 /// Values that outlive a run.
 #[export_module(manifest)]
-mod state {
+pub(super) mod state {
     /// Returns the directory for everything that outlives a run. It is created when something is saved.
     ///
     /// Returns a path: `/var/lib/moyai` for root, unless `$MOYAI_STATE` is set. The values of `state::set` are in

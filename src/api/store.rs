@@ -1,19 +1,14 @@
 //! `store`: the restic repository with everything that a container needs to be recreated.
 
-use super::{Context, Fallible, converted, duration, optional, plain};
+use super::{Context, Fallible, converted, duration, optional, plain, texts};
 use crate::host::restic::remote::{self, Inventory};
 use crate::host::restic::{self as host, Begun, Group, Job, Repository, files, manifest, record};
 use crate::host::volumes::Entry;
 use crate::run::{Error, Result};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_manifest};
+use rhai::{Array, Dynamic, FnPtr, Map};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("store", super::namespace(&[exported_manifest!(store)]));
-}
 
 /// Returns how to get the environment of a repository in a call of a script.
 pub fn environment<'a>(call: &'a NativeCallContext<'_>) -> impl Fn(&str) -> Result<BTreeMap<String, String>> + 'a {
@@ -35,10 +30,6 @@ pub(super) fn variables(all: Map) -> Result<BTreeMap<String, String>> {
         Ok((name.to_string(), value))
     };
     all.into_iter().map(text).collect()
-}
-
-fn texts(list: &Array) -> Vec<String> {
-    list.iter().map(ToString::to_string).collect()
 }
 
 fn strings(list: Vec<String>) -> Array {
@@ -82,7 +73,7 @@ struct Labelled {
 
 /// The store of the backups: a restic repository. The snapshots of a backup are one group.
 #[export_module(manifest)]
-mod store {
+pub(super) mod store {
     /// Sets the environment variables of restic for the functions that use the store. Call it before them.
     ///
     /// - `variables`: a closure that gets the address of a repository, and returns a map with the variables, such as
@@ -143,8 +134,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn init(call: NativeCallContext, repository: &str, first: &str) -> Fallible<bool> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        Ok(Repository::new(&context.run, &environment, repository).init(first)?)
+        Ok(Repository::new(&Context::of(&call).run, &super::environment(&call), repository).init(first)?)
     }
 
     /// Returns why a repository cannot be used.
@@ -160,8 +150,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn problem(call: NativeCallContext, repository: &str) -> Fallible<String> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        Ok(Repository::new(&context.run, &environment, repository).problem()?)
+        Ok(Repository::new(&Context::of(&call).run, &super::environment(&call), repository).problem()?)
     }
 
     /// Checks the structure and a part of the data of a repository, and removes what no snapshot needs any more. This
@@ -177,8 +166,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn check(call: NativeCallContext, repository: &str, part: &str) -> Fallible<()> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        Ok(Repository::new(&context.run, &environment, repository).check(part)?)
+        Ok(Repository::new(&Context::of(&call).run, &super::environment(&call), repository).check(part)?)
     }
 
     /// Prepares a run that saves backups in the store. Locks that killed processes have left are removed, which changes
@@ -197,8 +185,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn open(call: NativeCallContext, repository: &str) -> Fallible<Dynamic> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        Ok(optional(host::open(&context.run, &environment, repository)?))
+        Ok(optional(host::open(&Context::of(&call).run, &super::environment(&call), repository)?))
     }
 
     /// Begins the group of a backup, before its container is paused: writes its manifest, which describes how the
@@ -255,10 +242,9 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn save(call: NativeCallContext, group: Map, mounts: Array, dir: &str, limit: Dynamic) -> Fallible<Map> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
         let group = begun(group)?;
         let (mounts, limit) = (super::entries(mounts)?, duration(&limit)?);
-        converted(&host::save(&context.run, &environment, group, &mounts, dir, limit)?)
+        converted(&host::save(&Context::of(&call).run, &super::environment(&call), group, &mounts, dir, limit)?)
     }
 
     /// Gives entries that `store::save` has listed the complete IDs of their snapshots.
@@ -274,8 +260,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn full_ids(call: NativeCallContext, entries: Array) -> Fallible<Array> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        converted(&host::full_ids(&context.run, &environment, super::entries(entries)?)?)
+        converted(&host::full_ids(&Context::of(&call).run, &super::environment(&call), super::entries(entries)?)?)
     }
 
     /// Completes the group of a backup, while its container runs: adds the image, reads it back, and records the group.
@@ -292,9 +277,14 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn complete(call: NativeCallContext, group: Map, image: &str, entries: Array) -> Fallible<()> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
         let group = begun(group)?;
-        Ok(host::complete(&context.run, &environment, &group, image, super::entries(entries)?)?)
+        Ok(host::complete(
+            &Context::of(&call).run,
+            &super::environment(&call),
+            &group,
+            image,
+            super::entries(entries)?,
+        )?)
     }
 
     /// Saves files and directories of the host itself. This changes something.
@@ -311,8 +301,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn save_files(call: NativeCallContext, repository: &str, paths: Array) -> Fallible<String> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        Ok(files::save(&context.run, &environment, repository, &texts(&paths))?)
+        Ok(files::save(&Context::of(&call).run, &super::environment(&call), repository, &texts(&paths))?)
     }
 
     /// Removes backups from the store that newer ones have replaced, and what killed runs left in it. A repository on
@@ -331,8 +320,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn rotate(call: NativeCallContext, repository: &str) -> Fallible<String> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        Ok(host::rotate(&context.run, &environment, repository)?)
+        Ok(host::rotate(&Context::of(&call).run, &super::environment(&call), repository)?)
     }
 
     /// Returns whether seven days have passed since the last `moyai run store`. The first call begins to count, which
@@ -365,8 +353,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn copy(call: NativeCallContext, repository: &str, others: Array) -> Fallible<Array> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        Ok(strings(host::copy(&context.run, &environment, repository, &texts(&others))?))
+        Ok(strings(host::copy(&Context::of(&call).run, &super::environment(&call), repository, &texts(&others))?))
     }
 
     /// Returns when the versions of a container in the store were made.
@@ -435,8 +422,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn load(call: NativeCallContext, group: Map, backups: &str) -> Fallible<Dynamic> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        let group = host::load(&context.run, &environment, &super::group(group)?, backups)?;
+        let group = host::load(&Context::of(&call).run, &super::environment(&call), &super::group(group)?, backups)?;
         group.map_or(Ok(Dynamic::UNIT), |group| converted::<Map>(&group).map(Into::into))
     }
 
@@ -457,8 +443,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn fetch(call: NativeCallContext, container: &str, version: &str, backups: &str) -> Fallible<bool> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        Ok(host::fetch(&context.run, &environment, container, version, backups)?)
+        Ok(host::fetch(&Context::of(&call).run, &super::environment(&call), container, version, backups)?)
     }
 
     /// Reads the manifest of a backup: how its container was made.
@@ -476,8 +461,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn manifest(call: NativeCallContext, group: Map) -> Fallible<Map> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        converted(&manifest::of(&context.run, &environment, &super::group(group)?)?)
+        converted(&manifest::of(&Context::of(&call).run, &super::environment(&call), &super::group(group)?)?)
     }
 
     /// Saves a manifest for the next backup of its container. This changes something.
@@ -509,8 +493,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn list(call: NativeCallContext, group: Map) -> Fallible<Array> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        Ok(strings(host::list(&context.run, &environment, &super::group(group)?, None)?))
+        Ok(strings(host::list(&Context::of(&call).run, &super::environment(&call), &super::group(group)?, None)?))
     }
 
     /// Lists the changes of the files from one backup to another.
@@ -526,9 +509,8 @@ mod store {
     /// ```
     #[rhai_fn(name = "list", return_raw)]
     pub fn list_changes(call: NativeCallContext, group: Map, other: Map) -> Fallible<Array> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
         let (group, other) = (super::group(group)?, super::group(other)?);
-        Ok(strings(host::list(&context.run, &environment, &group, Some(&other))?))
+        Ok(strings(host::list(&Context::of(&call).run, &super::environment(&call), &group, Some(&other))?))
     }
 
     /// Reads what a repository has, to restore it on this host. The repository counts as the user's own from now on,
@@ -547,8 +529,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn inventory(call: NativeCallContext, repository: &str, host: &str) -> Fallible<Map> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        converted(&remote::inventory(&context.run, &environment, repository, host)?)
+        converted(&remote::inventory(&Context::of(&call).run, &super::environment(&call), repository, host)?)
     }
 
     /// Chooses backups of an inventory.
@@ -583,9 +564,13 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn adopt(call: NativeCallContext, inventory: Map, records: Array) -> Fallible<Array> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
         let records: Vec<_> = plain("store::adopt: the records", records)?;
-        converted(&remote::adopt(&context.run, &environment, &super::inventory(inventory)?, &records)?)
+        converted(&remote::adopt(
+            &Context::of(&call).run,
+            &super::environment(&call),
+            &super::inventory(inventory)?,
+            &records,
+        )?)
     }
 
     /// Restores the files of the host itself that are not here. An existing file is kept, and a warning names it if it
@@ -600,8 +585,7 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn restore_files(call: NativeCallContext, inventory: Map) -> Fallible<()> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
-        Ok(files::restore(&context.run, &environment, &super::inventory(inventory)?)?)
+        Ok(files::restore(&Context::of(&call).run, &super::environment(&call), &super::inventory(inventory)?)?)
     }
 
     /// Returns the entries of a backup that have to be restored for a container that is recreated: their volume or path
@@ -634,9 +618,8 @@ mod store {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn fill(call: NativeCallContext, volumes: Array, due: Array) -> Fallible<()> {
-        let (context, environment) = (Context::of(&call), super::environment(&call));
         let volumes: Vec<serde_json::Value> = plain("store::fill: the volumes", volumes)?;
-        Ok(host::fill(&context.run, &environment, &volumes, &super::entries(due)?)?)
+        Ok(host::fill(&Context::of(&call).run, &super::environment(&call), &volumes, &super::entries(due)?)?)
     }
 }
 

@@ -14,7 +14,7 @@ use super::{Context, Fallible};
 use crate::run::{Error, Result, lock, memory};
 use regex::Regex;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map, exported_module};
+use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map, Module, exported_module};
 use std::any::TypeId;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow::{Break, Continue};
@@ -29,7 +29,7 @@ pub const ONE_TEXT: &str = "this is one text, and no list";
 pub const PARTS: &str = "`.lines()` gives its lines, `.split()` its words, `.to_chars()` its characters";
 
 /// Registers the functions.
-pub fn register(engine: &mut Engine) {
+pub fn module(engine: &mut Engine) -> Module {
     engine.register_type_with_name::<Lines>("lines");
     engine.register_type_with_name::<Pattern>("regex");
     let mut module = exported_module!(text);
@@ -43,7 +43,7 @@ pub fn register(engine: &mut Engine) {
     });
     rhai::combine_with_exported_module!(&mut module, "lists", lists::lists);
     rhai::combine_with_exported_module!(&mut module, "sizes", sizes::sizes);
-    engine.register_global_module(module.into());
+    module
 }
 
 /// The value of `regex(...)`.

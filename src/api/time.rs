@@ -7,15 +7,9 @@ use crate::schedule::crontab::Expression;
 use crate::schedule::zone::Zone;
 use chrono::format::{Item, StrftimeItems};
 use chrono::{DateTime, Datelike, Local, TimeDelta, TimeZone, Timelike};
+use rhai::Dynamic;
 use rhai::plugin::*;
-use rhai::{Dynamic, Engine, exported_module};
 use std::fmt::Write;
-
-/// Registers the functions.
-pub fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<Time>("time");
-    engine.register_global_module(exported_module!(time).into());
-}
 
 /// A moment, by this host's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,7 +103,7 @@ pub fn dated(format: &str) -> Option<String> {
 
 /// The clock, and moments. A time without an offset is this host's own.
 #[export_module]
-mod time {
+pub(super) mod time {
     /// Returns the current time, or the pretended time with `--at`.
     ///
     /// Returns a time with `year`, `month`, `day`, `weekday` (`"Mon"`), `month_name` (`"Jan"`), `hour`,

@@ -3,18 +3,14 @@
 use super::{Context, Fallible, optional};
 use crate::host::{random, size};
 use crate::process;
-use crate::run::{Error, Result, Run, cause};
+use crate::run::{Error, Result, Run, cause, wait_for};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use rhai::Dynamic;
 use rhai::plugin::*;
-use rhai::{Dynamic, Engine, exported_module};
-use rustix::event::{PollFd, PollFlags, poll};
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
-
-/// Registers the functions.
-pub fn register(engine: &mut Engine) {
-    engine.register_global_module(exported_module!(values).into());
-}
+use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// Unreserved characters in a part of an address (RFC 3986, 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -55,13 +51,9 @@ fn ask_here(run: &Run, question: &str) -> Result<Option<String>> {
     let mut line = Vec::new();
     loop {
         run.cancel.check()?;
-        // Wait only for a short time: a signal has to end the wait.
-        let pause = rustix::time::Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
-        let mut fds = [PollFd::new(&terminal, PollFlags::IN)];
-        match poll(&mut fds, Some(&pause)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => continue,
-            Ok(_) => {}
-            Err(error) => return Err(failed(error.into())),
+        // Wait only for a short time: the run may end meanwhile.
+        if !wait_for(&[terminal.as_fd()], Some(Duration::from_millis(200)))[0] {
+            continue;
         }
         let mut part = [0; 1024];
         let count = terminal.read(&mut part).map_err(failed)?;
@@ -77,7 +69,7 @@ fn ask_here(run: &Run, question: &str) -> Result<Option<String>> {
 
 /// Sizes, encodings, random values, programs and questions.
 #[export_module]
-mod values {
+pub(super) mod values {
     /// Formats a number of bytes for people, as `ls -h`, `df -h` and `numfmt --to=iec` do.
     ///
     /// - `bytes`: a number.

@@ -4,14 +4,9 @@ use super::{Context, Fallible, converted, from_json, store, to_json};
 use crate::host::volumes::{self as plain, Entry};
 use crate::run::{Error, Result};
 use rhai::plugin::*;
-use rhai::{Array, Engine, Map, exported_manifest};
+use rhai::{Array, Map};
 use serde::Serialize;
 use serde_json::Value;
-
-/// Registers the namespace.
-pub fn register(engine: &mut Engine) {
-    engine.register_static_module("volumes", super::namespace(&[exported_manifest!(volumes)]));
-}
 
 /// Returns the entries, or mounts, that a script passes.
 fn entries_of(list: Array) -> Result<Vec<Entry>> {
@@ -45,7 +40,7 @@ enum Shown {
 /// `sha256`, `bytes`, `time` and `image` (the ID of the image that it belongs to). A copy in the store has a `snapshot`
 /// and no `file`. A damaged archive has `wrong`, the reason.
 #[export_module(manifest)]
-mod volumes {
+pub(super) mod volumes {
     /// Returns the directory with the volumes of a version. With `--context` it is another one, because a container of
     /// another Docker daemon is another container.
     ///

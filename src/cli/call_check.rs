@@ -3,9 +3,9 @@
 //! that does not stop the monitor.
 
 use super::run::Args;
-use super::{print_error, texts};
-use crate::engine::{self, load};
-use crate::run::{Error, Result, Run};
+use super::{ended, listening, script, texts};
+use crate::engine;
+use crate::run::{Error, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::OsString;
 
@@ -16,27 +16,18 @@ const MEMORY: u64 = 1 << 30;
 
 /// Calls the function and prints the problem as the last line, which `lib/own-checks` reads.
 pub fn main(words: &[OsString]) -> i32 {
-    let ended = call(words);
-    ended.unwrap_or_else(|error| {
-        print_error(&error);
-        error.exit
-    })
+    call(words).unwrap_or_else(ended)
 }
 
 fn call(words: &[OsString]) -> Result<i32> {
     let asked = texts(words).and_then(Args::parse)?;
     let name = asked.script.ok_or_else(|| Error::usage("usage: moyai call-check NAME"))?;
-    let run = Run::new(asked.options)?;
-    run.cancel.listen()?;
+    let run = listening(asked.options)?;
     bound();
     let text = "import \"lib/own-checks\" as own; own::answer_of(args[0]);".into();
-    let source = load::Source { name: NAME.into(), shown: NAME.into(), text, ..load::Source::default() };
-    let ended = engine::run(&run, &source, &["--".to_owned(), name])?;
+    let ended = engine::run(&run, &script(NAME, text), &["--".to_owned(), name])?;
     run.tidy();
-    match ended.error {
-        Some(error) => Err(error),
-        None => Ok(ended.exit),
-    }
+    ended.error.map_or(Ok(ended.exit), Err)
 }
 
 /// Limits the memory, and makes this process the first that the kernel kills when memory runs out.

@@ -2,10 +2,11 @@
 
 use super::{Common, program};
 use crate::engine;
-use crate::run::text::quote;
+use crate::run::text::quoted;
 use crate::run::{Result, Run};
 use crate::schedule::rules::{Rule, Rules, When};
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Options of `moyai crontab`.
@@ -51,7 +52,7 @@ pub fn text(run: &Arc<Run>, user: &str) -> Result<(String, Vec<String>)> {
     let Rules { rules, .. } = engine::rules::rules(run)?;
     let mut command = program(run)?;
     command.insert(1, "run".to_owned());
-    let command = command.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+    let command = quoted(&command);
     let width = rules.iter().filter_map(|rule| when(&rule.when)).map(str::len).max().unwrap_or(0);
     let mut text = format!("{MARK}{HEAD}\n");
     let mut left_out = Vec::new();
@@ -60,11 +61,8 @@ pub fn text(run: &Arc<Run>, user: &str) -> Result<(String, Vec<String>)> {
         match lacking(rule) {
             Ok(lacks) => {
                 let lacks = lacks.map_or_else(String::new, |what| format!(" (cron has no {what})"));
-                let timeout =
-                    rule.timeout.map_or_else(String::new, |limit| format!(" --timeout={}s", limit.as_secs_f64()));
                 // In a crontab, `%` means a newline.
-                let words = rule.words().iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
-                let line = format!("{command}{timeout} {words}").replace('%', "\\%");
+                let line = format!("{command} {}", quoted(rule.words())).replace('%', "\\%");
                 let when = when(&rule.when).unwrap_or_default();
                 let _ = writeln!(text, "# {}{lacks}\n{when:width$}  {user}  {line}", rule.when);
             }
@@ -92,13 +90,16 @@ pub fn text(run: &Arc<Run>, user: &str) -> Result<(String, Vec<String>)> {
 
 /// Returns true if a crontab other than `own` runs moyai scripts.
 pub fn others(own: &str) -> bool {
-    let directories = ["/etc/cron.d", "/var/spool/cron/crontabs"];
-    let files = directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
-    let files = files.map(|entry| entry.path()).chain(["/etc/crontab".into()]);
     let runs = |line: &str| !line.trim_start().starts_with('#') && line.contains("moyai run ");
-    files
-        .filter(|path| path != std::path::Path::new(own))
+    files(&["/etc/cron.d", "/var/spool/cron/crontabs"])
+        .filter(|path| path != Path::new(own))
         .any(|path| std::fs::read_to_string(path).is_ok_and(|text| text.lines().any(runs)))
+}
+
+/// Returns the files in these directories, and the host's own crontab.
+pub fn files(directories: &[&str]) -> impl Iterator<Item = PathBuf> {
+    let entries = directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
+    entries.map(|entry| entry.path()).chain(["/etc/crontab".into()])
 }
 
 /// Returns the time fields of a line.

@@ -213,17 +213,15 @@ fn scripts(run: &Arc<Run>) -> Finding {
 
 /// Checks the configuration as a run reads it. Settings that the file leaves out have their built-in value.
 fn config(run: &Arc<Run>) -> Finding {
-    let source = match load::find(run, values::NAME) {
-        Ok(source) => source,
-        Err(error) => return Fail(error),
-    };
+    watched(run).unwrap_or_else(Fail)
+}
+
+fn watched(run: &Arc<Run>) -> Result<Finding> {
+    let source = load::find(run, values::NAME)?;
     if let Some(error) = check::errors(run, &source, true).into_iter().next() {
-        return Fail(Error::new(error.message).help(error.help.unwrap_or_else(|| "moyai check config".into())));
+        return Err(Error::new(error.message).help(error.help.unwrap_or_else(|| "moyai check config".into())));
     }
-    let constants = match values::constants_of(run) {
-        Ok(constants) => constants,
-        Err(error) => return Fail(error),
-    };
+    let constants = values::constants_of(run)?;
     let count = |name: &str| {
         let value = constants.get(name);
         value
@@ -231,10 +229,10 @@ fn config(run: &Arc<Run>) -> Finding {
             .or_else(|| value.and_then(|value| value.read_lock::<rhai::Map>().map(|map| map.len())))
             .unwrap_or(0)
     };
-    match (count("SITES"), count("TELL")) {
+    Ok(match (count("SITES"), count("TELL")) {
         (0, _) => Warn(Error::new("SITES is empty: `monitor` has nothing to watch").help("moyai edit config")),
         (sites, tell) => Fine(format!("{sites} in SITES, {tell} in TELL")),
-    }
+    })
 }
 
 /// Checks that a directory is writable, or else its nearest existing parent.

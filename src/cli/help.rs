@@ -3,7 +3,7 @@
 use super::api;
 use crate::api::nearest::nearest;
 use crate::engine::load;
-use crate::process::{self, Input, Plan};
+use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
 use include_dir::{Dir, include_dir};
 use std::io::IsTerminal;
@@ -62,8 +62,7 @@ impl Help {
 /// Returns the words that can follow `moyai help`: the guides and the commands that are not hidden.
 pub fn words() -> Vec<String> {
     let tree = super::tree();
-    let commands = tree.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
-    TOPICS.into_iter().chain(commands).map(str::to_owned).collect()
+    TOPICS.into_iter().chain(super::shown_commands(&tree)).map(str::to_owned).collect()
 }
 
 /// Returns the title of each topic, one per line, for the help.
@@ -108,7 +107,7 @@ fn page(run: &Arc<Run>, text: &str) -> Result<i32> {
     }
     let mut plan = Plan::change(words);
     plan.interactive = true;
-    plan.input = Input::Text(format!("{text}\n").into_bytes().into());
+    plan.input = Some(format!("{text}\n").into_bytes().into());
     if std::env::var_os("LESS").is_none() {
         // Like git, leave a short text on the screen.
         plan.stages[0].env.push(("LESS".into(), "FRX".into()));

@@ -68,11 +68,7 @@ fn pages(run: &Arc<Run>) -> Vec<(String, Vec<u8>)> {
     // The topics are a section of their own, not a paragraph of "EXTRA".
     let mut tree = super::tree().after_help(None::<&str>);
     tree.build();
-    let names: Vec<String> = tree
-        .get_subcommands()
-        .filter(|command| !command.is_hide_set())
-        .map(|command| command.get_name().to_owned())
-        .collect();
+    let names: Vec<String> = super::shown_commands(&tree).map(str::to_owned).collect();
     let mut pages: Vec<(String, Vec<u8>)> = Vec::new();
     for name in &names {
         let Some(command) = tree.find_subcommand(name) else { continue };

@@ -27,7 +27,7 @@ mod test;
 
 use crate::api::nearest::nearest;
 use crate::engine::load;
-use crate::run::{Error, Options, Result, Run, exit, out, text};
+use crate::run::{Error, Options, Result, Run, exit, out, text, this_program};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -103,6 +103,13 @@ struct Common {
     scripts: Option<PathBuf>,
 }
 
+impl Common {
+    fn options(&self) -> Options {
+        let options = Options::default();
+        Options { scripts: self.scripts.clone().or(options.scripts), ..options }
+    }
+}
+
 /// Parses the command line, runs the subcommand, and returns the exit code.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -127,16 +134,18 @@ fn private_host(words: &[OsString]) -> i32 {
         [_, command @ ..] if !command.is_empty() => Err(enter(command)),
         _ => Err(Error::usage("usage: moyai private-host COMMAND [ARGS]").help("for example: moyai private-host bash")),
     };
-    ended.unwrap_or_else(|error| {
-        print_error(&error);
-        error.exit
-    })
+    ended.unwrap_or_else(self::ended)
 }
 
 /// Returns clap's command tree, for help and completions.
 fn tree() -> clap::Command {
     let tree = Cli::command().subcommand(run::command().display_order(0));
     tree.mut_subcommand("check", |check| check.display_order(1)).after_help(help::topics())
+}
+
+/// Returns the names of the commands that are not hidden.
+fn shown_commands(tree: &clap::Command) -> impl Iterator<Item = &str> {
+    tree.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name)
 }
 
 fn others(words: Vec<OsString>) -> i32 {
@@ -152,9 +161,7 @@ fn others(words: Vec<OsString>) -> i32 {
             return printed.map_or_else(|failed| ended(lost(&failed)), |()| error.exit_code());
         }
         Err(error) => {
-            let error = misused(&error);
-            print_error(&error);
-            return error.exit;
+            return ended(misused(&error));
         }
     };
     let result = match &command {
@@ -194,12 +201,16 @@ fn lost(error: &std::io::Error) -> Error {
     out::error(error.raw_os_error().unwrap_or_default())
 }
 
-/// Makes the run of a subcommand. It ends when standard output is closed or full.
-fn with(common: &Common, work: impl FnOnce(&Arc<Run>) -> Result<i32>) -> Result<i32> {
-    let mut options = Options::default();
-    options.scripts = common.scripts.clone().or(options.scripts);
+/// Makes a run that signals end in an orderly way.
+fn listening(options: Options) -> Result<Arc<Run>> {
     let run = Run::new(options)?;
     run.cancel.listen()?;
+    Ok(run)
+}
+
+/// Makes the run of a subcommand. It ends when standard output is closed or full.
+fn with(common: &Common, work: impl FnOnce(&Arc<Run>) -> Result<i32>) -> Result<i32> {
+    let run = listening(common.options())?;
     let code = work(&run)?;
     run.cancel.check()?;
     Ok(code)
@@ -220,7 +231,7 @@ fn misused(error: &clap::Error) -> Error {
             return ours.help(format!("`{name}` is a script: `moyai run {name}`"));
         }
         let tree = tree();
-        let commands = tree.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+        let commands = shown_commands(&tree);
         let script = || nearest(&name, scripts.iter().copied()).map(|near| format!("run {near}"));
         return match nearest(&name, commands).map(str::to_owned).or_else(script) {
             Some(near) => ours.help(format!("did you mean `moyai {near}`?")),
@@ -277,13 +288,8 @@ pub fn finish(run: &Run, name: &str, code: i32, error: Option<&Error>) -> i32 {
 
 /// Returns this program and its `--scripts`, for a service that starts it without this environment.
 fn program(run: &Run) -> Result<Vec<String>> {
-    let program = std::env::current_exe();
-    let program = program.map_err(|error| Error::new(format!("find this program: {}", crate::run::cause(&error))))?;
-    let scripts = run.options.scripts.as_ref().map(|scripts| {
-        let scripts = std::path::absolute(scripts).unwrap_or_else(|_| scripts.clone());
-        format!("--scripts={}", scripts.display())
-    });
-    Ok(std::iter::once(program.display().to_string()).chain(scripts).collect())
+    let program = this_program()?;
+    Ok(std::iter::once(program.display().to_string()).chain(run.scripts_option()).collect())
 }
 
 /// Prints rows in columns, with numbers aligned to the right.
@@ -327,6 +333,11 @@ fn whose(run: &Run) -> Option<String> {
             own.display()
         )
     })
+}
+
+/// Returns a script that moyai itself calls.
+fn script(name: &str, text: String) -> load::Source {
+    load::Source { name: name.into(), shown: name.into(), text, ..load::Source::default() }
 }
 
 /// Converts arguments to text, because scripts have no other strings.

@@ -18,11 +18,10 @@ pub fn send(run: &Run, script: &str, what: &str) {
         return;
     }
     let text = "import \"lib/ping\" as ping; ping::send(args[0], args[1]);".to_owned();
-    let source = load::Source { name: "ping".into(), shown: "ping".into(), text, ..load::Source::default() };
     // A separate run, because the other one may have timed out or been ended by a signal.
     let options = Options { at: None, timeout: Some(LIMIT), trace: false, ..run.options.clone() };
     let words = ["--", script, what].map(str::to_owned);
-    let ended = run.beside(options).and_then(|beside| engine::run(&beside, &source, &words));
+    let ended = run.beside(options).and_then(|beside| engine::run(&beside, &super::script("ping", text), &words));
     if let Err(error) = ended.and_then(|ended| ended.error.map_or(Ok(()), Err)) {
         run.output.note(&format!("warning: the ping for `{script}` ({what}) failed: {error}"));
     }

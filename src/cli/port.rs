@@ -2,7 +2,6 @@
 
 use super::Common;
 use crate::engine;
-use crate::engine::load::Source;
 use crate::port::{self, Level, Ported, compare};
 use crate::process::{self, Plan};
 use crate::run::text::quote;
@@ -176,9 +175,7 @@ fn also(lines: &[usize]) -> String {
 
 /// Returns the lines of a script with errors.
 fn wrong(run: &Arc<Run>, text: &str) -> Vec<(usize, String)> {
-    let source =
-        Source { name: "port".to_owned(), shown: "port".to_owned(), text: text.to_owned(), ..Source::default() };
-    match engine::check(run, &source) {
+    match engine::check(run, &super::script("port", text.to_owned())) {
         Ok(_) => Vec::new(),
         Err(error) if error.reports.is_empty() => {
             vec![(error.place.as_ref().map_or(0, |place| place.line), error.message)]

@@ -1,7 +1,7 @@
 //! `moyai report-in`.
 
 use super::Common;
-use crate::engine::{self, load};
+use crate::engine;
 use crate::run::{Error, Result, Run};
 use std::sync::Arc;
 
@@ -26,11 +26,9 @@ impl ReportIn {
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let call = if self.nginx { "reports::nginx(args[0])" } else { "reports::report(args[0], args[1])" };
         let text = format!("import \"lib/reports\" as reports; {call};");
-        let source =
-            load::Source { name: "report-in".into(), shown: "report-in".into(), text, ..load::Source::default() };
         let failed = self.failed.as_deref().map(|text| if text.is_empty() { "it failed" } else { text });
         let words = ["--", &self.job, failed.unwrap_or_default()].map(str::to_owned);
-        let ended = engine::run(run, &source, &words)?;
+        let ended = engine::run(run, &super::script("report-in", text), &words)?;
         match ended.error {
             // Its error needs no line of the built-in script.
             Some(error) if error.foreseen => Err(Error { place: None, reports: Vec::new(), ..error }),

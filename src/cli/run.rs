@@ -9,7 +9,7 @@ use crate::engine::{self, load};
 use crate::host::pool;
 use crate::process::Plan;
 use crate::run::text::quote;
-use crate::run::{CONTEXT, Error, Options, Result, Run, cause, exit};
+use crate::run::{CONTEXT, Error, Options, Result, Run, cause, exit, this_program};
 use crate::store::{history, lock};
 use crate::{process, schedule};
 use std::ffi::{OsStr, OsString};
@@ -213,10 +213,7 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
     let options = asked.as_ref().map_or_else(|_| Options::default(), |asked| asked.options.clone());
     let run = match Run::new(options) {
         Ok(run) => run,
-        Err(error) => {
-            super::print_error(&error);
-            return error.exit;
-        }
+        Err(error) => return super::ended(error),
     };
     let mut begun = None;
     // The runs for other Docker daemons report for themselves.
@@ -268,7 +265,7 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
     };
     let mut ended = result.unwrap_or_else(engine::Ended::failed);
     if let Some(words) = ended.private_host.take() {
-        ended = engine::Ended::failed(private_host(&run, &words));
+        ended = engine::Ended::failed(private_host(&words));
     }
     if let Some(words) = ended.instead.take() {
         let words = [run.passed_on(run.options.dry_run), rest(&run, words)].concat();
@@ -317,13 +314,11 @@ fn rest(run: &Run, script: impl IntoIterator<Item = String>) -> Vec<String> {
 fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String]) -> Result<engine::Ended> {
     let rest = rest(run, std::iter::once(script.to_owned()).chain(args.iter().cloned()));
     if let [context] = contexts {
-        let program = std::env::current_exe();
-        let program = program.map_err(|error| Error::new(format!("find this program: {}", cause(&error))))?;
         if run.dry() && context != "default" {
             let variable = if context.contains("://") { DOCKER_HOST } else { DOCKER_CONTEXT };
             run.output.print(&format!("export {variable}={}", quote(context)));
         }
-        let mut command = Command::new(program);
+        let mut command = Command::new(this_program()?);
         command.arg("run").args(run.passed_on(run.options.dry_run)).args(rest).env(CONTEXT, context);
         // As in Docker, an address overrides the name of a context, even if it is empty.
         match context.as_str() {
@@ -361,14 +356,12 @@ fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String])
 
 /// Replaces this process with the same program and other arguments on a private host. Returns only on an
 /// error.
-fn private_host(run: &Run, words: &[String]) -> Error {
-    match std::env::current_exe() {
-        Ok(program) => {
-            let words = words.iter().map(OsString::from);
-            process::private_host::enter(&std::iter::once(program.into()).chain(words).collect::<Vec<_>>())
-        }
-        Err(error) => Error::new(run.output.mask(&format!("find this program: {}", cause(&error)))),
-    }
+fn private_host(words: &[String]) -> Error {
+    let enter = |program: PathBuf| {
+        let words = words.iter().map(OsString::from);
+        process::private_host::enter(&std::iter::once(program.into()).chain(words).collect::<Vec<_>>())
+    };
+    this_program().map_or_else(|error| error, enter)
 }
 
 /// Returns the script's header, and moyai's options on one line.

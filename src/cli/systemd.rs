@@ -1,6 +1,6 @@
 //! `moyai systemd`: the systemd units that run the rules.
 
-use super::{Common, program};
+use super::{Common, listening, program};
 use crate::engine;
 use crate::host::file;
 use crate::process::{self, Plan};
@@ -83,16 +83,16 @@ UMask=0077
 KillMode=process
 ";
 
+/// The end of a unit that starts with the host.
+const WANTED: &str = "\n[Install]\nWantedBy=multi-user.target\n";
+
 /// A unit: its name and its text.
 type Unit = (String, String);
 
 impl Systemd {
     /// Prints the units, installs or removes them.
     pub fn main(&self) -> Result<i32> {
-        let mut options = Options { dry_run: self.dry_run, ..Options::default() };
-        options.scripts = self.common.scripts.clone().or(options.scripts);
-        let run = Run::new(options)?;
-        run.cancel.listen()?;
+        let run = listening(Options { dry_run: self.dry_run, ..self.common.options() })?;
         if !self.remove {
             let units = self.units(&run)?;
             if self.install {
@@ -144,10 +144,7 @@ TimeoutStartSec=5min
             for rule in boot {
                 let _ = writeln!(text, "ExecStart={}", command(&program, rule));
             }
-            units.push((
-                "moyai-boot.service".to_owned(),
-                format!("{}\n[Install]\nWantedBy=multi-user.target\n", service(text)),
-            ));
+            units.push(("moyai-boot.service".to_owned(), service(text) + WANTED));
         }
         if !self.timers {
             let booted = if units.is_empty() { "" } else { " --booted" };
@@ -175,10 +172,7 @@ OOMPolicy=continue
 TimeoutStopSec=90s
 "
             );
-            units.push((
-                "moyai.service".to_owned(),
-                format!("{}\n[Install]\nWantedBy=multi-user.target\n", service(text)),
-            ));
+            units.push(("moyai.service".to_owned(), service(text) + WANTED));
             return Ok(units);
         }
         for rule in &rules {
@@ -301,20 +295,10 @@ SuccessExitStatus=75
 
     /// Returns the names of moyai's units in the directory.
     fn ours(&self) -> Result<Vec<String>> {
-        let directory = match std::fs::read_dir(&self.dir) {
-            Ok(directory) => directory,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Error::new(format!("read `{}`: {}", self.dir.display(), cause(&error)))),
-        };
         let is_ours = |path: &Path| std::fs::read_to_string(path).is_ok_and(|text| text.starts_with(MARK));
-        let mut names: Vec<String> = directory
-            .flatten()
-            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()) && is_ours(&entry.path()))
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| name.starts_with("moyai"))
-            .collect();
-        names.sort();
-        Ok(names)
+        listed(&self.dir, |path, name| {
+            name.starts_with("moyai") && !path.is_symlink() && path.is_file() && is_ours(path)
+        })
     }
 
     /// Returns true if systemd reads the directory.
@@ -355,21 +339,23 @@ pub fn outdated(run: &Arc<Run>) -> Option<String> {
 /// Returns the `LoadCredential` lines: systemd removes these secrets when the unit stops.
 fn credentials(run: &Run) -> Result<String> {
     let directory = &run.options.places.secrets;
-    let mut names: Vec<String> = match std::fs::read_dir(directory) {
-        Ok(entries) => entries
-            .flatten()
-            .filter(|entry| entry.path().is_file())
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| !name.starts_with('.') && !name.contains([':', '%', ' ']))
-            .collect(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
-        Err(error) => {
-            return Err(Error::new(format!("read `{}`: {}", directory.display(), cause(&error))).help("run it as root"));
-        }
-    };
-    names.sort();
+    let fits = |path: &Path, name: &str| path.is_file() && !name.starts_with('.') && !name.contains([':', '%', ' ']);
+    let names = listed(directory, fits).map_err(|error| error.help("run it as root"))?;
     let line = |name: &String| format!("LoadCredential={name}:{}\n", directory.join(name).display());
     Ok(names.iter().map(line).collect())
+}
+
+/// Returns the sorted names of these files in a directory, which may be missing.
+fn listed(directory: &Path, wanted: impl Fn(&Path, &str) -> bool) -> Result<Vec<String>> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries.flatten(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::new(format!("read `{}`: {}", directory.display(), cause(&error)))),
+    };
+    let named = entries.map(|entry| (entry.path(), entry.file_name().to_string_lossy().into_owned()));
+    let mut names: Vec<String> = named.filter(|(path, name)| wanted(path, name)).map(|(_, name)| name).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// Returns an unused name for a rule's units.
@@ -385,9 +371,7 @@ fn unit_name(rule: &Rule, units: &[Unit]) -> String {
 
 /// Returns the command line that runs a rule's script.
 fn command(program: &[String], rule: &Rule) -> String {
-    let timeout = rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
-    let words: Vec<String> = std::iter::once("run".to_owned()).chain(timeout).chain(rule.words()).collect();
-    line(program, &words)
+    line(program, &[vec!["run".to_owned()], rule.words()].concat())
 }
 
 /// Quotes the program, a subcommand and its arguments for `ExecStart=`: systemd.service(5), "Command lines".

@@ -1,6 +1,6 @@
 //! `moyai test`.
 
-use super::{Common, print_error};
+use super::{Common, listening, print_error};
 use crate::engine::{self, load};
 use crate::run::recording::error_value;
 use crate::run::{Error, Options, Result, Run};
@@ -25,8 +25,7 @@ impl Test {
     ///
     /// A test is a dry run: it can read, and its changes are only printed.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
-        let run = &Run::new(Options { dry_run: true, ..run.options.clone() })?;
-        run.cancel.listen()?;
+        let run = &listening(Options { dry_run: true, ..run.options.clone() })?;
         let sources = if self.names.is_empty() {
             load::tests(run)
         } else {

@@ -9,7 +9,7 @@ use super::load::library_with;
 use super::shapes::Shape;
 use super::walk::{OTHER, Walk, statements};
 use crate::api::basics::OptionKind;
-use crate::api::nearest::nearest;
+use crate::api::nearest::{nearest, nearest_function};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Namespace, Position, Stmt};
 use std::collections::BTreeSet;
 
@@ -394,7 +394,7 @@ impl Walk<'_> {
             }
             (None, Some(_)) => {
                 let all: Vec<String> = theirs.keys().map(|known| format!("`{known}`")).collect();
-                let help = match (nearest(name, theirs.keys().copied()), library_with(name)) {
+                let help = match (nearest_function(name, theirs.keys().copied()), library_with(name)) {
                     (Some(near), _) => format!("did you mean `{space}::{near}`?"),
                     _ if self.table.counts("", name).is_some() => format!("it needs no import: write `{name}(...)`"),
                     (_, Some(library)) => format!("it is in `{library}`"),

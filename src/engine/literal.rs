@@ -175,7 +175,7 @@ fn evaluate(
         let run = Context::from_tag(context.tag()).run.clone();
         return Ok(process::read_text(&run, &plan)?.into());
     }
-    Ok(Dynamic::from(Command::new(plan)))
+    Ok(Dynamic::from(Command { plan }))
 }
 
 /// Converts a value for use in a command.

@@ -142,14 +142,9 @@ fn filter() -> io::Result<&'static BpfProgram> {
 }
 
 fn compile() -> Result<BpfProgram, seccompiler::BackendError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for call in REFUSED {
-        rules.insert(*call, Vec::new());
-    }
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
     #[cfg(target_arch = "x86_64")]
-    for call in REFUSED_X86 {
-        rules.insert(*call, Vec::new());
-    }
+    rules.extend(REFUSED_X86.iter().map(|call| (*call, Vec::new())));
     let mut when = |call: i64, argument: u8, operator: Op, value: u64| {
         let condition = SeccompCondition::new(argument, Len::Dword, operator, value)?;
         rules.entry(call).or_default().push(SeccompRule::new(vec![condition])?);

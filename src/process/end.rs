@@ -52,7 +52,7 @@ pub(super) fn forget(stage: Pid) {
     lock(&STAGES).remove(&stage.as_raw_nonzero().get());
 }
 
-/// In the child, before it becomes the program: adopts the orphans of its children.
+/// Adopts the orphans of its children. It is called in the child, before that becomes the program.
 pub(super) fn adopt_own_orphans() {
     // Without it (a sandbox) they come to moyai, which finds them by the marker.
     let _ = set_child_subreaper(Some(getpid()));
@@ -120,14 +120,15 @@ fn victims(leaders: &[Pid], markers: &[&str], since: Option<u64>, known: &mut Kn
     let alone = !markers.is_empty() && stages.iter().all(|stage| leaders.contains(stage));
     let left = |process: &Process| {
         let young = since.is_some_and(|since| process.began >= since);
-        alone && young && process.parent == own && !stages.contains(&process.pid) && !is_marked(process.pid)
+        alone && young && process.parent == own && !stages.contains(&process.pid) && !is_marked(process.pid, |_| true)
     };
     let belongs = |process: &Process| {
         process.pid != own
             && !process.zombie
             && (leaders.contains(&process.session)
                 || descends(process.pid)
-                || marked(process.pid, markers)
+                || (!markers.is_empty()
+                    && is_marked(process.pid, |value| markers.iter().any(|own| own.as_bytes() == value)))
                 || left(process))
     };
     let found: Vec<&Process> = processes.iter().filter(|process| belongs(process)).collect();
@@ -137,29 +138,18 @@ fn victims(leaders: &[Pid], markers: &[&str], since: Option<u64>, known: &mut Kn
     victims
 }
 
-/// Returns whether any command has left its marker in the process.
-fn is_marked(pid: i32) -> bool {
+/// Returns whether a process has the marker of a command in its environment, and `accepts` it.
+fn is_marked(pid: i32, accepts: impl Fn(&[u8]) -> bool) -> bool {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(MARKER.as_bytes()))
-}
-
-fn marked(pid: i32, markers: &[&str]) -> bool {
-    if markers.is_empty() {
-        return false;
-    }
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|entry| {
-        let value = entry.strip_prefix(MARKER.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
-        value.is_some_and(|value| markers.iter().any(|marker| marker.as_bytes() == value))
+    let mut entries = environment.split(|byte| *byte == 0);
+    entries.any(|entry| {
+        entry.strip_prefix(MARKER.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")).is_some_and(&accepts)
     })
 }
 
 /// Returns when a process began, in ticks since boot. Together with its pid, this identifies it forever.
 pub fn started(pid: Pid) -> Option<u64> {
-    let text = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    let text = String::from_utf8_lossy(&text).into_owned();
-    // The 22nd field, proc_pid_stat(5). The third is the first after the name.
-    text.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    stat(pid.as_raw_nonzero().get()).map(|process| process.began)
 }
 
 struct Process {
@@ -171,19 +161,20 @@ struct Process {
     zombie: bool,
 }
 
-/// Reads `/proc/PID/stat` of every process: pid (comm) state ppid pgrp session, proc_pid_stat(5).
+/// Reads `/proc/PID/stat`: pid (comm) state ppid pgrp session, and the 22nd field, proc_pid_stat(5).
+fn stat(pid: i32) -> Option<Process> {
+    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    // The name may contain spaces and brackets, so the fields begin after the last bracket.
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let zombie = matches!(fields.next()?, "Z" | "X");
+    let parent = fields.next()?.parse().ok()?;
+    let session = fields.nth(1)?.parse().ok()?;
+    let began = fields.nth(15)?.parse().ok()?;
+    Some(Process { pid, parent, session, began, zombie })
+}
+
 fn processes() -> Vec<Process> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let stat = |pid: i32| {
-        let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-        let text = String::from_utf8_lossy(&text).into_owned();
-        // The name may contain spaces and brackets, so the fields begin after the last bracket.
-        let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-        let zombie = matches!(fields.next()?, "Z" | "X");
-        let parent = fields.next()?.parse().ok()?;
-        let session = fields.nth(1)?.parse().ok()?;
-        let began = fields.nth(15)?.parse().ok()?;
-        Some(Process { pid, parent, session, began, zombie })
-    };
     entries.filter_map(|entry| stat(entry.file_name().to_str()?.parse().ok()?)).collect()
 }

@@ -14,12 +14,12 @@ mod running;
 
 pub use confine::kernel;
 pub use end::{MARKER, leave_orphans, started};
-pub use plan::{Input, Output, PLANNED, Plan, Stage, Unfinished, is_written_in_place};
+pub use plan::{Output, PLANNED, Plan, Stage, is_written_in_place};
 pub use reads::{Grant, Level, Reason, Verdict, is_risky, reads};
 pub use resolve::{not_found, resolve, which};
 pub use running::Running;
 
-use crate::run::{Error, Result, Run, exit, line_of, text};
+use crate::run::{Error, LOG, Result, Run, exit, line_of, text};
 use recording::Recorder;
 use serde_json::json;
 use std::io::IsTerminal;
@@ -34,41 +34,14 @@ pub const CAPTURE: usize = 64 * 1024 * 1024;
 pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Programs whose arguments are files that they create.
-const MAKERS: [&str; 24] = [
-    "chmod",
-    "chown",
-    "cp",
-    "dd",
-    "git",
-    "gunzip",
-    "gzip",
-    "install",
-    "ln",
-    "mkdir",
-    "mv",
-    "openssl",
-    "rm",
-    "rsync",
-    "split",
-    "ssh-keygen",
-    "tar",
-    "tee",
-    "touch",
-    "truncate",
-    "unzip",
-    "xz",
-    "zip",
-    "zstd",
-];
+const MAKERS: &str = "chmod chown cp dd git gunzip gzip install ln mkdir mv openssl rm rsync split ssh-keygen tar \
+                      tee touch truncate unzip xz zip zstd";
 
 /// Programs whose arguments are files that they read.
-#[rustfmt::skip]
-const READERS: [&str; 57] = [
-    "[", "awk", "b2sum", "base64", "bash", "bzcat", "bzip2", "cat", "cksum", "cmp", "comm", "cut", "diff", "du", "egrep", "fgrep",
-    "file", "find", "gawk", "getfacl", "getfattr", "grep", "gunzip", "gzip", "head", "jq", "ls", "lsattr", "md5sum", "mawk", "nl",
-    "od", "openssl", "paste", "python3", "readlink", "realpath", "rg", "sed", "sh", "sha1sum", "sha256sum", "sha512sum", "sort", "stat",
-    "tac", "tail", "tar", "test", "uniq", "unzip", "wc", "xxd", "xz", "zcat", "zgrep", "zstd",
-];
+const READERS: &str = "[ awk b2sum base64 bash bzcat bzip2 cat cksum cmp comm cut diff du egrep fgrep file find gawk \
+                       getfacl getfattr grep gunzip gzip head jq ls lsattr md5sum mawk nl od openssl paste python3 \
+                       readlink realpath rg sed sh sha1sum sha256sum sha512sum sort stat tac tail tar test uniq \
+                       unzip wc xxd xz zcat zgrep zstd";
 
 /// How one stage ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,7 +254,10 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
     // Its own plan now would differ from what it does after the lines above, so the plan runs it.
     let late = own.as_ref().filter(|_| plan.changes && run.options.dry_run && run.has_begun()).map(|own| {
         let mut late = own.clone();
-        late.stages.iter_mut().for_each(|stage| stage.argv.retain(|word| word != "--dry-run"));
+        for stage in &mut late.stages {
+            stage.argv.retain(|word| word != "--dry-run");
+            stage.env.retain(|(name, _)| name != LOG);
+        }
         late
     });
     let (plan, own) = late.as_ref().map_or((plan, own), |late| (late, None));
@@ -292,7 +268,7 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         if let Output::File(path, _) = &plan.output {
             run.plan_file(path, None, plan.mode, by.clone());
         }
-        let makes = plan.stages.iter().any(|stage| MAKERS.contains(&stage.argv[0].as_str()));
+        let makes = plan.stages.iter().any(|stage| reads::has(MAKERS, &stage.argv[0]));
         run.plan_words(plan.arguments(), makes, &by);
         if plan.output == Output::Capture && (plan.quiet || plan.job.is_some()) {
             run.plan_output();
@@ -340,6 +316,9 @@ fn own_script(run: &Run, plan: &Plan) -> Option<Plan> {
     let mut passed = plan.clone();
     for stage in passed.stages.iter_mut().filter(|stage| own(stage)) {
         stage.argv.splice(2..2, run.passed_on(run.options.dry_run));
+        if run.output.log_at_once {
+            stage.env.push((LOG.to_owned(), "1".to_owned()));
+        }
     }
     let whole = plan.stages.iter().all(own) && !matches!(plan.output, Output::File(..));
     (whole || !plan.changes || !run.options.dry_run).then_some(passed)

@@ -1,9 +1,9 @@
 //! A command as a value: its stages, input and output, and how it is printed.
 
 use super::READERS;
-use super::reads::{Grant, Level, Reason, is_risky, reads};
+use super::reads::{Grant, Level, Reason, has, is_risky, reads};
 use crate::run::overlay::Found;
-use crate::run::text::quote;
+use crate::run::text::{quote, quoted};
 use crate::run::{Error, Place, Result, Run, exit};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -27,16 +27,6 @@ pub struct Stage {
     pub both: bool,
 }
 
-/// The input of the first stage.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Input {
-    /// `/dev/null`: a command in a loop must not eat the script's own input.
-    #[default]
-    Null,
-    /// This text.
-    Text(Arc<[u8]>),
-}
-
 /// The output of the last stage.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Output {
@@ -51,27 +41,18 @@ pub enum Output {
     File(PathBuf, bool),
 }
 
-/// The open file for output that is not complete yet; see [`Output::File`].
-#[derive(Clone, Debug)]
-pub struct Unfinished(pub Arc<File>);
-
-impl PartialEq for Unfinished {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
 /// A command as a value. It is immutable by convention: a script's methods work on a copy.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The stages of the pipe, in order.
     pub stages: Vec<Stage>,
-    /// The input of the first stage.
-    pub input: Input,
+    /// The text that the first stage reads. Without it, `/dev/null`: a command in a loop must not eat the script's own
+    /// input.
+    pub input: Option<Arc<[u8]>>,
     /// The output of the last stage.
     pub output: Output,
     /// Where the output goes until it is complete, instead of the file of [`Output::File`].
-    pub unfinished: Option<Unfinished>,
+    pub unfinished: Option<Arc<File>>,
     /// The mode of that file.
     pub mode: Option<u32>,
     /// Ends the command. `None` means 60 s for a read-only command and no limit for a changing one.
@@ -112,8 +93,7 @@ pub struct Plan {
 impl Plan {
     /// Returns a read-only command of one program.
     pub fn read<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Self {
-        let argv = argv.into_iter().map(|word| word.as_ref().to_owned()).collect();
-        Self::of(vec![Stage { argv, ..Stage::default() }])
+        Self::of(vec![Stage::of(argv)])
     }
 
     /// Returns a changing command of one program, with captured output.
@@ -123,29 +103,7 @@ impl Plan {
 
     /// Returns a pipe.
     pub fn of(stages: Vec<Stage>) -> Self {
-        Self {
-            stages,
-            input: Input::Null,
-            output: Output::Capture,
-            unfinished: None,
-            mode: None,
-            timeout: None,
-            retry: None,
-            accept: vec![0],
-            lenient: false,
-            asked: false,
-            emptied: None,
-            job: None,
-            interactive: false,
-            daemon: false,
-            quiet: false,
-            keep: None,
-            changes: false,
-            reads: false,
-            question: false,
-            label: None,
-            place: None,
-        }
+        Self { stages, accept: vec![0], ..Self::default() }
     }
 
     /// Sets a time-out.
@@ -175,8 +133,8 @@ impl Plan {
     fn piped(&self) -> String {
         let line = self.stages.iter().map(Stage::line).collect::<Vec<_>>().join(" | ");
         match &self.input {
-            Input::Null => line,
-            Input::Text(text) => format!("printf %s {} | {line}", quote(&String::from_utf8_lossy(text))),
+            None => line,
+            Some(text) => format!("printf %s {} | {line}", quote(&String::from_utf8_lossy(text))),
         }
     }
 
@@ -248,7 +206,7 @@ impl Plan {
     fn timed(&self, limit: Duration) -> String {
         let timeout = format!("timeout -k {} {} ", super::end::GRACE.as_secs(), limit.as_secs_f64());
         match &self.stages[..] {
-            [stage] if self.input == Input::Null => stage.line_with(&timeout),
+            [stage] if self.input.is_none() => stage.line_with(&timeout),
             _ => format!("{timeout}bash -euo pipefail -c {}", quote(&self.piped())),
         }
     }
@@ -267,7 +225,7 @@ impl Plan {
             let own = std::slice::from_ref(&stage.argv);
             let commands = stage.bash.as_ref().and_then(|known| known.as_deref().ok()).unwrap_or(own);
             for (program, words) in commands.iter().filter_map(|words| words.split_first()) {
-                let reads = READERS.contains(&program.rsplit('/').next().unwrap_or_default());
+                let reads = has(READERS, program.rsplit('/').next().unwrap_or_default());
                 paths.extend(words.iter().map(String::as_str).filter(|word| reads || word.contains('/')));
             }
             paths.extend(stage.dir.as_ref().and_then(|path| path.to_str()));
@@ -356,6 +314,11 @@ fn is_run(verb: &str) -> bool {
     matches!(verb, "run" | "call-check")
 }
 
+/// Returns whether `moyai run` is among these words.
+fn mentions_run(words: &[String]) -> bool {
+    words.windows(2).any(|pair| pair[0].rsplit('/').next() == Some("moyai") && is_run(&pair[1]))
+}
+
 impl Stage {
     /// Returns a program with its arguments.
     pub fn of<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Self {
@@ -381,8 +344,7 @@ impl Stage {
             Some(Ok(commands)) => {
                 let mut all = Grant::default();
                 for command in commands {
-                    let run = |pair: &[String]| pair[0].rsplit('/').next() == Some("moyai") && is_run(&pair[1]);
-                    if command.windows(2).any(run) {
+                    if mentions_run(command) {
                         return Err(unknown("`moyai run` within a line of bash is not known to be read-only"));
                     }
                     all = all.and(reads(command)?);
@@ -391,23 +353,15 @@ impl Stage {
             }
         };
         match self.env.iter().find(|(name, _)| is_risky(name)) {
-            Some((name, _)) => Err(Reason {
-                why: format!("the variable `{name}` can make `{}` start another program", self.argv[0]),
-                level: Level::Unknown,
-            }),
+            Some((name, _)) => {
+                Err(unknown(&format!("the variable `{name}` can make `{}` start another program", self.argv[0])))
+            }
             // Under a wrapper it would not get our `--dry-run`.
-            None if self.wraps_run() => Err(Reason {
-                why: "`moyai run` within another program is not known to be read-only".into(),
-                level: Level::Unknown,
-            }),
+            None if !self.is_own_run() && mentions_run(&self.argv) => {
+                Err(unknown("`moyai run` within another program is not known to be read-only"))
+            }
             None => Ok(grant),
         }
-    }
-
-    /// Returns whether `moyai run` is among the arguments of another program.
-    fn wraps_run(&self) -> bool {
-        let run = |pair: &[String]| pair[0].rsplit('/').next() == Some("moyai") && is_run(&pair[1]);
-        !self.is_own_run() && self.argv.windows(2).any(run)
     }
 
     /// Returns whether this is `moyai run` or `moyai call-check`, which make a dry run of their own.
@@ -421,14 +375,11 @@ impl Stage {
 
     /// Returns the line with a program before it that starts it.
     fn line_with(&self, starter: &str) -> String {
-        let mut line = String::new();
-        for (name, value) in &self.env {
-            line.push_str(&format!("{name}={} ", quote(value)));
-        }
-        line.push_str(starter);
+        let env = self.env.iter().map(|(name, value)| format!("{name}={} ", quote(value)));
+        let mut line = env.collect::<String>() + starter;
         match &self.shown {
             Some(shown) => line.push_str(shown),
-            None => line.push_str(&self.argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")),
+            None => line.push_str(&quoted(&self.argv)),
         }
         if self.both {
             line.push_str(" 2>&1");

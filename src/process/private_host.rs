@@ -25,7 +25,7 @@
 
 mod mounts;
 
-use crate::run::{Error, Result};
+use crate::run::{Error, Result, this_program};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
@@ -159,7 +159,7 @@ fn start(command: &[OsString]) -> Result<std::convert::Infallible> {
     let (path, dir) = dir.tried(|| "make a directory for a private host".into())?;
     // Start it outside this process group and without its streams: a Ctrl-C is not for it, and readers of the command's
     // output must see its end.
-    let mut tidy = Command::new(this()?);
+    let mut tidy = Command::new(this_program()?);
     tidy.process_group(0).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let tidy = as_role(&mut tidy, &path, "tidy").arg(std::process::id().to_string()).spawn();
     let mut tidy = tidy.tried(|| "start the process that tidies up".into())?;
@@ -452,15 +452,9 @@ fn surround(command: &mut Command) -> &mut Command {
     OUTSIDE.iter().fold(command.env("PATH", path()), |command, name| command.env_remove(name))
 }
 
-/// Returns the path of this program.
-fn this() -> Result<PathBuf> {
-    std::env::current_exe().tried(|| "find this program".into())
-}
-
 /// Makes a command that runs another one run this program in a role.
 fn stage<'a>(command: &'a mut Command, dir: &Path, role: &str) -> Result<&'a mut Command> {
-    let this = this()?;
-    Ok(as_role(command.arg(this), dir, role))
+    Ok(as_role(command.arg(this_program()?), dir, role))
 }
 
 /// Adds the command line of a role.

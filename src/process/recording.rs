@@ -1,7 +1,6 @@
 //! A command's line in a recording: what ran, and its result.
 
 use super::{CAPTURE, Outcome, Plan, Status};
-use crate::process::Input;
 use crate::run::recording::{self, Recording};
 use crate::run::{Error, Result, Run};
 use serde_json::{Map, Value, json};
@@ -12,7 +11,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Recorder {
     recording: Arc<Recording>,
-    line: Option<Map<String, Value>>,
+    line: Option<Value>,
     out: Vec<u8>,
 }
 
@@ -21,21 +20,19 @@ impl Recorder {
     pub(super) fn begin(run: &Run, plan: &Plan) -> Option<Self> {
         let recording = run.records()?.clone();
         let mask = |text: &String| run.output.mask(text);
-        let mut line = Map::new();
-        line.insert("n".into(), recording.number().into());
-        line.insert("asked".into(), run.output.mask(&plan.line()).into());
         let argv = plan.stages.iter().map(|stage| stage.argv.iter().map(mask).collect::<Value>());
-        line.insert("argv".into(), argv.collect());
+        let argv: Value = argv.collect();
+        let mut line = json!({ "n": recording.number(), "asked": run.output.mask(&plan.line()), "argv": argv });
         let env = plan.stages.iter().flat_map(|stage| &stage.env);
         let env: Map<String, Value> = env.map(|(name, value)| (name.clone(), mask(value).into())).collect();
         if !env.is_empty() {
-            line.insert("env".into(), env.into());
+            line["env"] = env.into();
         }
-        if let Input::Text(text) = &plan.input {
-            line.insert("stdin".into(), run.output.mask(&String::from_utf8_lossy(text)).into());
+        if let Some(text) = &plan.input {
+            line["stdin"] = run.output.mask(&String::from_utf8_lossy(text)).into();
         }
         if plan.changes {
-            line.insert("acts".into(), true.into());
+            line["acts"] = true.into();
         }
         Some(Self { recording, line: Some(line), out: Vec::new() })
     }
@@ -56,29 +53,29 @@ impl Recorder {
         }
         let text = |bytes: &[u8]| Value::from(run.output.mask(&String::from_utf8_lossy(bytes)));
         let codes: Vec<i32> = outcome.statuses.iter().map(|status| status.code()).collect();
-        line.insert("status".into(), if let [code] = codes[..] { code.into() } else { codes.into() });
-        line.insert("out".into(), text(&self.out));
-        line.insert("err".into(), text(&outcome.err));
+        line["status"] = if let [code] = codes[..] { code.into() } else { codes.into() };
+        line["out"] = text(&self.out);
+        line["err"] = text(&outcome.err);
         if let Some(limit) = outcome.timed_out {
-            line.insert("timed_out".into(), limit.as_secs_f64().into());
+            line["timed_out"] = limit.as_secs_f64().into();
         }
-        self.recording.write(&line.into())
+        self.recording.write(&line)
     }
 
     /// Writes the line of a command that could not be started.
     pub(super) fn failed(mut self, run: &Run, error: &Error) {
         let Some(mut line) = self.line.take() else { return };
-        line.insert("error".into(), recording::error_value(error, |text| run.output.mask(text)));
+        line["error"] = recording::error_value(error, |text| run.output.mask(text));
         // The error itself is what counts.
-        let _ = self.recording.write(&line.into());
+        let _ = self.recording.write(&line);
     }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
         if let Some(mut line) = self.line.take() {
-            line.insert("status".into(), json!(128 + signal_hook::consts::SIGTERM));
-            let _ = self.recording.write(&line.into());
+            line["status"] = (128 + signal_hook::consts::SIGTERM).into();
+            let _ = self.recording.write(&line);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Stage;
 use crate::run::text::quote;
-use crate::run::{Error, Result, Run, cause, exit};
+use crate::run::{Error, Result, Run, cause, exit, this_program};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
@@ -52,7 +52,7 @@ pub fn resolve(stage: &Stage) -> Result<PathBuf> {
     }
     if name == "moyai" {
         // In a script `moyai` means this very program, whatever PATH says.
-        return std::env::current_exe().map_err(|error| Error::new(format!("find this program: {}", cause(&error))));
+        return this_program();
     }
     let set = stage.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
     let path = set.or_else(|| std::env::var("PATH").ok()).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! A running command: start, watch, collect and end it.
 
-use super::plan::{Input, Output, Plan, Unfinished};
+use super::plan::{Output, Plan};
 use super::recording::Recorder;
 use super::resolve::{self, resolve};
 use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, confine, end};
@@ -45,10 +45,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
         running.err = Some(read);
         err_end = Some(write);
     }
-    let mut input = match &plan.input {
-        Input::Null => None,
-        Input::Text(text) => Some(memory_file(text)?),
-    };
+    let mut input = plan.input.as_deref().map(memory_file).transpose()?;
     let last = plan.stages.len().saturating_sub(1);
     for (index, (stage, program)) in plan.stages.iter().zip(&programs).enumerate() {
         let mut expression = duct::cmd(program, &stage.argv[1..]).unchecked();
@@ -71,7 +68,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
         } else {
             expression = match &plan.output {
                 Output::File(path, append) => expression.stdout_file(match &plan.unfinished {
-                    Some(Unfinished(file)) => begin_anew(file)?,
+                    Some(file) => begin_anew(file)?,
                     None => open(path, *append)?,
                 }),
                 _ if plan.interactive => expression,
@@ -227,11 +224,7 @@ impl Running {
             if let Some(through) = &mut through {
                 // A lost standard output ends the run, and so this program.
                 let text = through.pass(run, bytes);
-                return if run.output.put(text.as_bytes()) {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
-                };
+                return broken(!run.output.put(text.as_bytes()));
             }
             if let Some((limit, more, digest)) = &mut kept {
                 digest.update(bytes);
@@ -241,7 +234,7 @@ impl Running {
                 return ControlFlow::Continue(());
             }
             out.extend_from_slice(bytes);
-            if out.len() > CAPTURE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            broken(out.len() > CAPTURE)
         })?;
         if out.len() > CAPTURE {
             return Err(Error::new(format!("`{}` printed more than 64 MiB", run.output.mask(&self.plan.line())))
@@ -256,9 +249,8 @@ impl Running {
         }
         outcome.out = out;
         if let Some((_, more, digest)) = kept {
-            let digest = digest.finish();
             outcome.more = more;
-            outcome.digest = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            outcome.digest = text::hex(digest.finish());
         }
         Ok(outcome)
     }
@@ -565,6 +557,10 @@ impl Passage {
         // An incomplete character at the end.
         text + String::from_utf8_lossy(&std::mem::take(&mut self.rest)).as_ref()
     }
+}
+
+fn broken(ends: bool) -> ControlFlow<()> {
+    if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// Writes a program's output to standard error in one write, so that lines stay complete between those of others. If

@@ -44,8 +44,7 @@ impl Bar {
         if idle || place.is_some() || !std::io::stderr().is_terminal() {
             return Drawn { bar: None, names: Mutex::default() };
         }
-        let bar = ProgressBar::new(length);
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let bar = styled(ProgressBar::new(length), style);
         bar.enable_steady_tick(Duration::from_millis(200));
         *place = Some(bar.clone());
         Drawn { bar: Some((self, bar)), names: Mutex::default() }
@@ -57,8 +56,7 @@ impl Bar {
         if place.is_some() || !std::io::stderr().is_terminal() {
             return Drawn { bar: None, names: Mutex::default() };
         }
-        let bar = ProgressBar::new_spinner();
-        bar.set_style(ProgressStyle::with_template(WAIT).unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        let bar = styled(ProgressBar::new_spinner(), WAIT);
         bar.set_message(format!("waiting for {text}"));
         bar.tick();
         *place = Some(bar.clone());
@@ -77,6 +75,10 @@ impl Bar {
             None => print(),
         }
     }
+}
+
+fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 impl Drawn<'_> {

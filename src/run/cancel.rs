@@ -142,7 +142,7 @@ impl Cancel {
         *lock(&self.deadline)
     }
 
-    /// While an interactive program has the terminal, do not count its INTs.
+    /// Ignores INTs while an interactive program has the terminal.
     pub fn share_terminal(&self) -> Shared<'_> {
         let arming = lock(&self.arming).take();
         if let Some(id) = arming {

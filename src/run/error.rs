@@ -74,16 +74,8 @@ pub enum Kind {
 
 impl Kind {
     /// Returns the kind's name in scripts and recordings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::Locked => "locked",
-            Self::NotFound => "not_found",
-            Self::TimedOut => "timed_out",
-            Self::Refused => "refused",
-            Self::Damaged => "damaged",
-            Self::Syntax => "syntax",
-        }
+    pub fn name(self) -> String {
+        serde_json::json!(self).as_str().unwrap_or_default().to_owned()
     }
 
     /// Returns the kind that an exit code stands for.

@@ -12,13 +12,16 @@ pub(super) const HIDDEN: &str = "<secret>";
 /// How much of a run's output is saved for the history.
 const SAVED: usize = 16 * 1024;
 
+/// Set for a script that another one runs while its log is shown: standard error is then a pipe to the terminal.
+pub const LOG: &str = "MOYAI_LOG";
+
 /// The output of one run and of its programs.
 #[derive(Debug)]
 pub struct Output {
     /// The progress of parallel work.
     pub bar: Bar,
     /// True if progress lines are printed at once.
-    pub(super) log_at_once: bool,
+    pub log_at_once: bool,
     pub(super) secrets: Arc<Mutex<BTreeSet<String>>>,
     /// True if output may be lost without ending the run.
     pub(super) cleaning: AtomicBool,
@@ -33,7 +36,7 @@ impl Output {
     pub(super) fn new(cancel: Arc<Cancel>, verbose: bool) -> Self {
         Self {
             bar: Bar::default(),
-            log_at_once: verbose || std::io::stderr().is_terminal(),
+            log_at_once: verbose || std::io::stderr().is_terminal() || std::env::var_os(LOG).is_some(),
             secrets: Arc::default(),
             cleaning: AtomicBool::new(false),
             lost: out::Lost::default(),
@@ -50,14 +53,7 @@ impl Output {
             // The forms in which it can appear: in a command line, in JSON, in both, and in an address.
             let json = serde_json::Value::from(secret).to_string();
             for form in [secret, &json[1..json.len() - 1]] {
-                let escaped = |mut text: String, char: char| {
-                    if "\\\"$`".contains(char) {
-                        text.push('\\');
-                    }
-                    text.push(char);
-                    text
-                };
-                secrets.insert(form.chars().fold(String::new(), escaped));
+                secrets.insert(text::escaped(form, "\\\"$`"));
                 secrets.insert(form.replace('\'', r"'\''"));
                 secrets.insert(text::quote(form));
                 secrets.insert(form.to_owned());

@@ -1,16 +1,14 @@
 //! File system changes that a dry run has planned. Its later reads see these changes.
 
+use super::owned::{LINKS, parts};
 use super::{Error, Run, lock};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Maximum number of links on one path, as in Linux.
-const LINKS: usize = 40;
 
 /// What a path leads to after the planned changes.
 #[derive(Clone, Debug)]
@@ -67,11 +65,6 @@ pub struct Overlay {
     now: i64,
 }
 
-/// Returns the components of a path, the last first.
-fn parts(path: &Path) -> impl Iterator<Item = Component<'_>> {
-    path.components().rev().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
-}
-
 /// Joins a directory and a path below it. [`Path::join`] with an empty path adds a `/`, which would follow a link.
 fn joined(directory: &Path, rest: &Path) -> PathBuf {
     if rest == Path::new("") { directory.to_owned() } else { directory.join(rest) }
@@ -110,9 +103,8 @@ impl Overlay {
     /// Resolves a path to an absolute one without links, `.` and `..`. Follows a link at its end if `follow` is set.
     fn place(&self, path: &Path, follow: bool) -> PathBuf {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let owned = |part: Component<'_>| PathBuf::from(part.as_os_str());
         let (mut done, mut links) = (PathBuf::from("/"), 0);
-        let mut open: Vec<PathBuf> = parts(&path).map(owned).collect();
+        let mut open = parts(&path);
         while let Some(part) = open.pop() {
             if part == Path::new("..") {
                 done.pop();
@@ -126,7 +118,7 @@ impl Overlay {
                     if target.is_absolute() {
                         done = "/".into();
                     }
-                    open.extend(parts(&target).map(owned));
+                    open.extend(parts(&target));
                 }
                 None => done = here,
             }

@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
 /// Maximum number of links on one path, as in Linux.
-const LINKS: usize = 40;
+pub(super) const LINKS: usize = 40;
 
 /// Checks that only root can change where a path leads. Each directory and link on the way, and the path itself, must
 /// belong to root (or to the user who called sudo), and nobody else can write to it. A parent directory may be writable
@@ -20,7 +20,7 @@ const LINKS: usize = 40;
 /// Names the part of the path, what is wrong with it, and the command that fixes it.
 pub fn check(path: &Path, sudo: Option<u32>) -> Result<()> {
     let mut done = PathBuf::from("/");
-    let mut open: Vec<PathBuf> = parts(path);
+    let mut open = parts(path);
     let mut links = 0;
     judge(&done, &done.symlink_metadata().map_err(|error| failed(&done, &error))?, sudo, open.is_empty())?;
     while let Some(next) = open.pop() {
@@ -53,13 +53,9 @@ pub fn check(path: &Path, sudo: Option<u32>) -> Result<()> {
 }
 
 /// Returns the components of a path, the last first.
-fn parts(path: &Path) -> Vec<PathBuf> {
-    let part = |part: Component<'_>| match part {
-        Component::Normal(name) => Some(PathBuf::from(name)),
-        Component::ParentDir => Some("..".into()),
-        _ => None,
-    };
-    path.components().rev().filter_map(part).collect()
+pub(super) fn parts(path: &Path) -> Vec<PathBuf> {
+    let parts = path.components().rev().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    parts.map(|part| part.as_os_str().into()).collect()
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {

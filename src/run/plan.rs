@@ -2,7 +2,7 @@
 
 use super::output::HIDDEN;
 use super::overlay::Overlay;
-use super::text::{is_hidden, quote, visible};
+use super::text::{escaped, is_hidden, quote, visible};
 use super::{Error, Place, Result, Run, cause, line_of, lock};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -104,13 +104,7 @@ impl Run {
         if used.is_empty() {
             return None;
         }
-        let mut escaped = String::new();
-        for char in text.chars() {
-            if "\\$`\"".contains(char) {
-                escaped.push('\\');
-            }
-            escaped.push(char);
-        }
+        let mut escaped = escaped(text, "\\$`\"");
         for (value, command) in used {
             escaped = escaped.replace(value.as_str(), &format!("$({command})"));
         }

@@ -10,7 +10,7 @@ use super::{Error, Kind, Result, Run, cause, lock};
 use chrono::{DateTime, Local};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
@@ -400,21 +400,19 @@ pub fn masked(value: &Value, mask: &dyn Fn(&str) -> String) -> Value {
 
 /// Returns an error as a line of a recording has it.
 pub fn error_value(error: &Error, mask: impl Fn(&str) -> String) -> Value {
-    let mut map = Map::new();
-    map.insert("message".into(), mask(&error.message).into());
-    map.insert("exit".into(), error.exit.into());
+    let mut map = json!({ "message": mask(&error.message), "exit": error.exit });
     if error.kind != Kind::of_exit(error.exit) {
-        map.insert("kind".into(), error.kind.name().into());
+        map["kind"] = json!(error.kind);
     }
     for (key, text) in [("help", error.help.as_deref().unwrap_or_default()), ("err", &error.err)] {
         if !text.is_empty() {
-            map.insert(key.into(), mask(text).into());
+            map[key] = mask(text).into();
         }
     }
     if let Some(status) = error.status {
-        map.insert("status".into(), status.into());
+        map["status"] = status.into();
     }
-    map.into()
+    map
 }
 
 fn error_of(value: &Value) -> Error {

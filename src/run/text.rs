@@ -102,6 +102,23 @@ pub fn message(text: &str) -> String {
     indented(&visible(&cut(text, 8 * OUTSIDE, 0))).into_owned()
 }
 
+/// Puts a backslash before each of these characters.
+pub(super) fn escaped(text: &str, special: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        if special.contains(char) {
+            out.push('\\');
+        }
+        out.push(char);
+    }
+    out
+}
+
+/// Formats bytes as hexadecimal digits.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Formats a number of bytes in powers of 1000.
 fn size(bytes: u64) -> String {
     match bytes {
@@ -140,6 +157,11 @@ pub fn quote(word: &str) -> String {
     }
     // A NUL cannot be in an argument. It is refused where arguments are built.
     shlex::try_quote(word).map_or_else(|_| format!("'{}'", word.replace('\'', r"'\''")), |quoted| quoted.into_owned())
+}
+
+/// Quotes words for a shell, with spaces between them.
+pub fn quoted<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> String {
+    words.into_iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
 /// Quotes a word with invisible characters by bash's `$'...'`. The plan shows them, and the shell restores the same

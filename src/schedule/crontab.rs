@@ -11,7 +11,7 @@ mod said;
 use super::zone::Zone;
 use crate::run::{Error, Place, Report};
 use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, Timelike, Utc};
-use said::{MONTH_NAMES, name, numbers, runs};
+use said::{month_name, numbers, runs};
 use std::collections::BTreeSet;
 
 /// No zone was ever moved by more than a day.
@@ -273,7 +273,7 @@ impl Expression {
             return None;
         }
         let [_, _, day, month, _] = &times.fields;
-        let (days, months) = (numbers(&day.values), runs(&month.values, |month| name(MONTH_NAMES, month - 1)));
+        let (days, months) = (numbers(&day.values), runs(&month.values, month_name));
         Some(
             Error::usage(format!("`{}` never fires: there is no day {days} in {months}", self.text))
                 .help("the third field is the day of the month, the fourth the month"),
@@ -304,14 +304,15 @@ impl Times {
         let text = |words: &[Word<'_>]| words.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
         if count > 5 {
             let message = format!("an expression has five fields, this has {count}");
-            let rest = Word { at: words[5].at, text: words[5].text };
             // `0 0 3 * * *` has seconds at the start; `0 3 * * *` is followed by a command.
             return match Self::parse(&words[count - 5..]) {
                 Ok(_) if count == 6 => {
                     let help = format!("cron has no seconds and no years: write `{}`", text(&words[1..]));
                     words[0].fault(message, help)
                 }
-                _ => rest.fault(message, format!("what it runs is not a part of it: write `{}`", text(&words[..5]))),
+                _ => {
+                    words[5].fault(message, format!("what it runs is not a part of it: write `{}`", text(&words[..5])))
+                }
             };
         }
         if count < 5 {
@@ -320,10 +321,8 @@ impl Times {
             let message = format!("an expression has five fields, this has {count}");
             return Err(Fault { at: first.at, length, message, help: Some(ORDER.into()) });
         }
-        let mut fields = Vec::with_capacity(5);
-        for (word, kind) in words.iter().zip(&KINDS) {
-            fields.push(Field::parse(*word, kind)?);
-        }
+        let fields =
+            words.iter().zip(&KINDS).map(|(word, kind)| Field::parse(*word, kind)).collect::<Parsed<Vec<_>>>()?;
         let Ok(mut fields) = <[Field; 5]>::try_from(fields) else { unreachable!("there are five") };
         // 7 is Sunday too.
         if fields[4].values.remove(&7) {

@@ -3,7 +3,7 @@
 use super::crontab::{Expression, Fault};
 use super::zone::Zone;
 use crate::run::Place;
-use crate::run::text::quote;
+use crate::run::text::quoted;
 use glob::Pattern;
 use serde_json::Value;
 use std::fmt;
@@ -75,29 +75,13 @@ pub struct Event {
 }
 
 /// The kinds of events, and the filters for them.
-const KINDS: [(&str, &[&str], &[&str]); 2] = [
+const KINDS: [(&str, &str, &[&str]); 2] = [
     (
         "container",
-        &[
-            "create",
-            "destroy",
-            "die",
-            "health_status",
-            "healthy",
-            "kill",
-            "oom",
-            "pause",
-            "rename",
-            "restart",
-            "start",
-            "stop",
-            "unhealthy",
-            "unpause",
-            "update",
-        ],
+        "create destroy die health_status healthy kill oom pause rename restart start stop unhealthy unpause update",
         &["container", "image", "label"],
     ),
-    ("network", &["connect", "create", "destroy", "disconnect", "remove"], &["network"]),
+    ("network", "connect create destroy disconnect remove", &["network"]),
 ];
 
 impl When {
@@ -140,14 +124,14 @@ impl When {
         };
         let mut event = Event { kind, actions: Vec::new(), filter: Vec::new() };
         for action in actions.split(',').map(str::trim) {
-            match known.iter().find(|known| **known == action) {
+            match known.split(' ').find(|known| *known == action) {
                 Some(known) => event.actions.push(known),
                 None if action.is_empty() => {
-                    let help = format!("write them after it: `{kind} {}`", known.join(","));
+                    let help = format!("write them after it: `{kind} {}`", known.replace(' ', ","));
                     return Err(fault(trimmed, format!("which events of a {kind}?"), help));
                 }
                 None => {
-                    let help = format!("a {kind} has {}", known.join(", "));
+                    let help = format!("a {kind} has {}", known.replace(' ', ", "));
                     return Err(fault(action, format!("a {kind} has no event `{action}`"), help));
                 }
             }
@@ -247,12 +231,11 @@ impl fmt::Display for Rule {
 impl Rule {
     /// Returns the script and its arguments, quoted for a shell.
     pub fn command(&self) -> String {
-        let words = std::iter::once(&self.script).chain(&self.args);
-        words.map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+        quoted(std::iter::once(&self.script).chain(&self.args))
     }
 
-    /// Returns the arguments of `moyai run` after its options. A `--` comes before the script if one of its arguments
-    /// could be taken for an option of moyai, such as `-n`.
+    /// Returns the arguments of `moyai run`, with the time limit of the rule. A `--` comes before the script if one of
+    /// its arguments could be taken for an option of moyai, such as `-n`.
     ///
     /// ```
     /// use moyai::run::Place;
@@ -263,7 +246,8 @@ impl Rule {
     /// ```
     pub fn words(&self) -> Vec<String> {
         let end = self.args.iter().any(|arg| arg.starts_with('-')).then(|| "--".to_owned());
-        end.into_iter().chain([self.script.clone()]).chain(self.args.iter().cloned()).collect()
+        let timeout = self.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
+        timeout.into_iter().chain(end).chain([self.script.clone()]).chain(self.args.iter().cloned()).collect()
     }
 
     /// Returns a key that is the same at each reading of the file, whatever line the rule is on.

@@ -132,7 +132,7 @@ pub fn repair<E: From<Error>>(
             let said = work(&name, note)?;
             end(run, kind, &name)?;
             if let Some(said) = said {
-                run.output.note(&format!("warning: {}", text::message(&said)));
+                run.warn(&said);
             }
             Ok(true)
         };

@@ -3,11 +3,11 @@
 //! A writer holds a flock(2) on the file `lock` in the same directory. Readers need none, because rename(2) shows them
 //! the old value or the new one.
 
+use crate::run::text::hex;
 use crate::run::{Error, Kind, Result, Run, cause};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::fs::{FlockOperation, flock};
 use std::cell::Cell;
-use std::fmt::Write as _;
 use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -38,9 +38,7 @@ fn file(run: &Run, name: &str) -> PathBuf {
     let mut file = utf8_percent_encode(name, KEPT).to_string();
     if file.len() > LONGEST {
         file.truncate(LONGEST / 2);
-        for byte in ring::digest::digest(&ring::digest::SHA256, name.as_bytes()).as_ref() {
-            let _ = write!(file, "{byte:02x}");
-        }
+        file += &hex(ring::digest::digest(&ring::digest::SHA256, name.as_bytes()));
     }
     directory(run).join(file + ".json")
 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // Each test crate uses its own part.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -49,7 +50,15 @@ impl World {
 
     /// Writes an executable.
     pub fn program(&self, name: &str, text: &str) -> String {
-        let path = self.file(name, text);
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut file = std::fs::File::create(&path).unwrap();
+        file.lock().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        drop(file);
+        // A process that another test starts meanwhile has a copy of the descriptor, and of its lock, until it becomes its
+        // program. As long as it has, nobody can run the file (ETXTBSY).
+        std::fs::File::open(&path).unwrap().lock().unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
         path.display().to_string()
     }

@@ -126,7 +126,7 @@ fn fuzz(name: &str, rounds: u64, round: impl Fn(&mut Random)) {
 #[track_caller]
 fn run(world: &World, words: &[String], change: impl Fn(&mut std::process::Command)) -> Gave {
     let mut command = std::process::Command::new("timeout");
-    command.args(["--signal=KILL", "120", crate::common::program()]).args(words);
+    command.args(["--signal=KILL", "600", crate::common::program()]).args(words);
     let template = world.command(words);
     command.env_clear().envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.current_dir(world.dir.path()).stdin(std::process::Stdio::null());

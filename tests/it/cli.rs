@@ -3,7 +3,7 @@
 use crate::common::{Gave, World, gave, read};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -135,13 +135,7 @@ fn script_help_prints_the_header_without_running_the_script() {
 #[test]
 fn a_script_can_be_an_executable() {
     let world = World::new();
-    let path = world.file("hello", "#!/usr/bin/env -S moyai run\nprint(`hello ${args[0]}`);\n");
-    let path = {
-        let named = path.with_extension("rhai");
-        std::fs::rename(path, &named).unwrap();
-        named
-    };
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    let path = world.program("hello.rhai", "#!/usr/bin/env -S moyai run\nprint(`hello ${args[0]}`);\n");
     let search = format!("{}:/usr/bin:/bin", program_dir().display());
     let mut command = Command::new(&path);
     command.arg("you").env("PATH", search).env("MOYAI_STATE", world.path("state"));
@@ -362,6 +356,35 @@ fn a_script_passes_trace_progress_and_the_scripts_directory_on() {
     let gave = world.moyai(["run", "-x", "-v", "--scripts", "other", "outer"]);
     assert!(gave.err.contains("inner is here\n+ true    # "), "{gave:?}");
     assert_eq!(gave.code, 0);
+}
+
+#[test]
+fn on_a_terminal_a_script_that_another_one_runs_shows_its_log_only() {
+    let world = World::new();
+    world.script("inner", "log(`inner is here`); $(`sh -c 'echo noise >&2'`);");
+    world.script("test", "moyai::run(`inner`, []);");
+    let (ours, theirs) = terminal();
+    let run = |words: &[&str]| {
+        let mut command = world.command([&["run"], words].concat());
+        gave(&command.stderr(theirs.try_clone().unwrap()).output().unwrap()).ok()
+    };
+    let shown = |words: &[&str]| {
+        run(words);
+        let mut bytes = [0; 4096];
+        let count = (&ours).read(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..count]).into_owned()
+    };
+    for words in [&["test"][..], &["inner"]] {
+        let shown = shown(words);
+        assert!(shown.contains("inner is here") && !shown.contains("noise"), "{words:?}: {shown}");
+    }
+    let all = shown(&["-v", "test"]);
+    assert!(all.contains("inner is here") && all.contains("noise"), "{all}");
+    // The plan shows neither the option nor the variable that passes it on.
+    world.script("test", "cmd(`touch made`).run(); cmd(`moyai run inner`).run();");
+    let plan = run(&["-n", "test"]);
+    assert!(plan.contains("\nmoyai run ") && plan.ends_with(" inner\n"), "{plan}");
+    assert!(!plan.contains("MOYAI_LOG") && !plan.contains("--verbose"), "{plan}");
 }
 
 #[test]

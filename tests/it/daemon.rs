@@ -1,11 +1,13 @@
 //! `moyai daemon` without Docker: missed runs, damaged files, and notifications to systemd.
 
 use crate::common::{World, read};
+use chrono::Timelike;
 use moyai::run::{Options, Run};
 use moyai::store::state;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -87,8 +89,13 @@ fn remember(world: &World, expression: &str, running: &str) {
     state::set(&Run::new(options).unwrap(), "moyai daemon", &text).unwrap();
 }
 
-/// A fixed time that never occurs during a test.
-const DAILY: &str = "0 4 * * *";
+/// The hour of a daily rule. It never occurs during a test, because it is twelve hours away.
+static HOUR: LazyLock<u32> = LazyLock::new(|| (chrono::Local::now().hour() + 12) % 24);
+
+/// When a daily rule is due.
+fn daily() -> String {
+    format!("0 {} * * *", *HOUR)
+}
 
 fn world(rules: &str, job: &str) -> World {
     let world = World::new();
@@ -101,13 +108,14 @@ fn each_missed_day_is_caught_up_once_by_its_own_clock() {
     // The first run fails, as on a host where Docker is still starting.
     let job = "let n = state::get(\"n\", 0) + 1; state::set(\"n\", n); print(now().format(\"it is %F %H:%M\")); \
                if n == 1 { die(\"too early\"); }";
-    let world = world(&format!("every(\"{DAILY}\", \"job\", [], #{{ retry: 1 }});"), job);
-    remember(&world, DAILY, "null");
-    // The last two due times: today's and yesterday's, or the ones before if it is not yet four o'clock.
+    let daily = daily();
+    let world = world(&format!("every(\"{daily}\", \"job\", [], #{{ retry: 1 }});"), job);
+    remember(&world, &daily, "null");
+    // The last two due times: today's and yesterday's, or the ones before if today's is still to come.
     let now = chrono::Local::now().naive_local();
-    let four = now.date().and_hms_opt(4, 0, 0).unwrap();
-    let newest = if now >= four { four } else { four - chrono::TimeDelta::days(1) };
-    let days = [1, 0].map(|days| (newest - chrono::TimeDelta::days(days)).format("it is %F 04:00").to_string());
+    let due = now.date().and_hms_opt(*HOUR, 0, 0).unwrap();
+    let newest = if now >= due { due } else { due - chrono::TimeDelta::days(1) };
+    let days = [1, 0].map(|days| (newest - chrono::TimeDelta::days(days)).format("it is %F %H:%M").to_string());
     let mut first = daemon(&world);
     assert!(first.says("job: it is ").ends_with(&days[0]));
     first.says("`job` failed: it ended with exit code 1; retrying in 60 s");
@@ -123,8 +131,8 @@ fn each_missed_day_is_caught_up_once_by_its_own_clock() {
     let third = daemon(&world).ends_quietly();
     assert!(!third.contains("job: it is"), "{third}");
     // With `catch_up: 1`, one run is enough.
-    world.script("rules", &format!("every(\"{DAILY}\", \"job\", [], #{{ catch_up: 1 }});"));
-    remember(&world, DAILY, "null");
+    world.script("rules", &format!("every(\"{daily}\", \"job\", [], #{{ catch_up: 1 }});"));
+    remember(&world, &daily, "null");
     let mut newest = daemon(&world);
     assert!(newest.says("job: it is ").ends_with(&days[1]));
     newest.ends();
@@ -299,9 +307,10 @@ fn a_corrupt_state_file_is_set_aside_and_an_unreadable_one_reported() {
 #[test]
 fn a_run_killed_with_the_daemon_is_reported_and_caught_up() {
     let job =
-        "let n = state::get(\"n\", 0) + 1; state::set(\"n\", n); print(`run ${n}`); if n == 1 { sleep(\"60s\"); }";
-    let world = world(&format!("every(\"{DAILY}\", \"job\");"), job);
-    remember(&world, DAILY, "null");
+        "let n = state::get(\"n\", 0) + 1; state::set(\"n\", n); print(`run ${n}`); if n == 1 { sleep(\"600s\"); }";
+    let daily = daily();
+    let world = world(&format!("every(\"{daily}\", \"job\");"), job);
+    remember(&world, &daily, "null");
     let mut first = daemon(&world);
     first.says("job: run 1");
     first.signal("-KILL");
@@ -315,9 +324,15 @@ fn a_run_killed_with_the_daemon_is_reported_and_caught_up() {
     second.signal("-KILL");
     second.child.wait().unwrap();
     // The next day's run may have begun. It ends by itself.
-    std::thread::sleep(Duration::from_millis(500));
+    let begun = std::time::Instant::now();
+    let is_ours =
+        |entry: &std::fs::DirEntry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == world.path(""));
+    while std::fs::read_dir("/proc").unwrap().flatten().any(|entry| is_ours(&entry)) {
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let runs: u32 = world.run("print(state::get(\"n\", 0));").ok().trim().parse().unwrap();
-    remember(&world, DAILY, "[4194305, 1]");
+    remember(&world, &daily, "[4194305, 1]");
     let mut third = daemon(&world);
     third.says("was ended together with the daemon");
     third.says(&format!("job: run {}", runs + 1));
@@ -389,7 +404,7 @@ fn each_journal_line_has_a_priority() {
     let stream = file.metadata().map(|of| format!("{}:{}", of.dev(), of.ino())).unwrap();
     let mut child = world.command(["daemon"]).env("JOURNAL_STREAM", stream).stderr(file).spawn().unwrap();
     let text = || read(world.path("journal"));
-    for _ in 0..200 {
+    for _ in 0..6000 {
         if text().contains("failed") {
             break;
         }

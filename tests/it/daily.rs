@@ -152,7 +152,8 @@ fn only_a_terminal_shows_what_the_script_waits_for() {
             "for second in 1..3 { sleep(\"300ms\", `the database, ${second} of 2 s`); }\nprint(\"up\");",
             "waiting for the database, 2 of 2 s",
         ),
-        ("cmd(`sleep 2.5`).quiet().run();\nprint(\"up\");", "waiting for `sleep 2.5`"),
+        // It appears after two seconds.
+        ("cmd(`sleep 8`).quiet().run();\nprint(\"up\");", "waiting for `sleep 8`"),
     ] {
         let (terminal, piped) = shown(&world, text);
         assert!(terminal.contains(words), "{terminal:?}");

@@ -159,7 +159,7 @@ fn a_planned_file_never_shows_a_secret() {
 #[test]
 fn a_held_lock_exits_with_75_can_be_awaited_and_passes_to_children() {
     let world = World::new();
-    world.script("hold", "lock(\"container/web\"); file::write(\"held\", \"\"); sleep(30);");
+    world.script("hold", "lock(\"container/web\"); file::write(\"held\", \"\"); sleep(600);");
     let mut holding = world.command(["run", "hold"]).spawn().unwrap();
     while !world.path("held").exists() {
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -292,7 +292,7 @@ fn removing_a_tree_and_setting_an_owner_follow_the_plan() {
 #[test]
 fn scripts_can_read_the_kind_of_a_caught_error() {
     let world = World::new();
-    world.script("hold", "lock(\"container/web\"); file::write(\"held\", \"\"); sleep(30);");
+    world.script("hold", "lock(\"container/web\"); file::write(\"held\", \"\"); sleep(600);");
     let mut holding = world.command(["run", "hold"]).spawn().unwrap();
     while !world.path("held").exists() {
         std::thread::sleep(std::time::Duration::from_millis(5));

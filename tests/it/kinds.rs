@@ -69,7 +69,7 @@ fn a_port_is_up_only_if_it_sends_the_expected_text() {
         &format!(
             r#"#{{ name: "open", url: "TCP://127.0.0.1:{banner}" }},
     #{{ name: "banner", url: "tcp://localhost:{banner}", words: ["SSH-2.0", regex("OpenSSH_[0-9]+")], without: "Dropbear" }},
-    #{{ name: "other", url: "tcp://127.0.0.1:{banner}", words: "Dropbear", timeout: "1s" }},
+    #{{ name: "other", url: "tcp://127.0.0.1:{banner}", words: "Dropbear", timeout: "8s" }},
     #{{ name: "echo", url: "tcp://127.0.0.1:{echo}", send: "PING\r\n", words: "+PING" }},
     #{{ name: "silent", url: "tcp://127.0.0.1:{silent}", words: "220", timeout: "200ms" }},
     #{{ name: "closed", url: "tcp://127.0.0.1:{closed}" }},
@@ -173,7 +173,7 @@ fn certificates_are_verified_directly_and_after_starttls_of_each_protocol() {
     let web = Web::start();
     for (name, certificate, script, options, says) in [
         ("plain", &good, plain, "", "fine () "),
-        ("soon", &soon, plain, "", "sick (tls) its certificate ends in 2 days"),
+        ("soon", &soon, plain, "", "sick (tls) its certificate expires in 2 days"),
         ("soon enough", &soon, plain, ", cert_days: 1", "fine () "),
         (
             "condition",

@@ -330,8 +330,8 @@ fn a_bad_value_is_reported_in_one_sentence_and_nothing_is_written() {
     world.file("nginx.conf", "http { include sites-enabled/*; }");
     let long = "a".repeat(10_000);
     for (words, sentence) in [
-        ("add", "add which site? usage: site add NAME... --to CONTAINER[:PORT]"),
-        ("add example.jp", "add which site?"),
+        ("add", "usage: moyai run site add NAME... --to CONTAINER[:PORT]"),
+        ("add example.jp", "usage: moyai run site add"),
         ("remove", "usage: site add NAME..."),
         ("remove example.jp", "there is no site example.jp: "),
         ("bogus", "usage: site add NAME..."),

@@ -60,7 +60,7 @@ fn an_interrupted_run_pings_its_end_and_a_killed_run_only_its_start() {
     for (signal, end) in [(Signal::TERM, Some("/id/143")), (Signal::KILL, None)] {
         let web = Web::start();
         let world = world(&web.url("/id"), "");
-        world.script("test", "sleep(\"60s\");");
+        world.script("test", "sleep(\"600s\");");
         let child = world.command(["run", "test"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         while pinged(&web).is_empty() {
             std::thread::sleep(Duration::from_millis(10));

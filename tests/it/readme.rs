@@ -350,8 +350,7 @@ fn every_documented_command_with_docker_prints_what_is_shown() {
             "moyai run --replay night hosts-sync" => "moyai run --record night hosts-sync; docker rm -f blog shop",
             _ => ":",
         };
-        let start =
-            "for name in blog shop; do docker run -d --stop-signal KILL --name $name mnagaku/site:1; done; sleep 0.2";
+        let start = "for name in blog shop; do docker run -d --stop-signal KILL --name $name mnagaku/site:1; until docker exec $name /bin/busybox grep -q ':0050 0*:0000 0A' /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done; done";
         let text = format!("{HOST}\n{{ {start}; {before}; }} >/dev/null\n{line}\n");
         let text = world.file("host", text);
         let gave = shell(&world, &format!("moyai private-host bash -eu {}", text.display()));

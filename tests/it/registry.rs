@@ -63,10 +63,7 @@ fn run(registry: &Registry, config: &str, script: &str) -> Gave {
     std::fs::create_dir(world.path("docker")).unwrap();
     std::fs::create_dir(world.path("bin")).unwrap();
     std::fs::write(world.path("docker/config.json"), config.replace("PORT", &registry.port.to_string())).unwrap();
-    let helper = world.path("bin/docker-credential-test");
-    std::fs::write(&helper, "#!/bin/sh\nread -r server\n[ \"$1\" = get ] && [ \"$server\" = \"$TEST_SERVER\" ] || { echo credentials not found in native keychain; exit 1; }\necho \"{\\\"Username\\\": \\\"$TEST_USER\\\", \\\"Secret\\\": \\\"open-sesame\\\"}\"\n").unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&helper, mode).unwrap();
+    world.program("bin/docker-credential-test", "#!/bin/sh\nread -r server\n[ \"$1\" = get ] && [ \"$server\" = \"$TEST_SERVER\" ] || { echo credentials not found in native keychain; exit 1; }\necho \"{\\\"Username\\\": \\\"$TEST_USER\\\", \\\"Secret\\\": \\\"open-sesame\\\"}\"\n");
     world.script("test", &script.replace("R/", &format!("127.0.0.1:{}/", registry.port)));
     let user = if config.contains("token-user") { "<token>" } else { "me" };
     let mut command = world.command(["run", "-x", "test"]);

@@ -99,8 +99,8 @@ fn checks_are_counted_by_day_and_day_91_replaces_day_1() {
         world.moyai(["run", "monitor", "--at", at]);
     };
     let checks = |at| {
-        let text = r#"import "lib/days" as days; let all = days::all(["shop"]); print(all.dates[0]); print(all.looks.shop.map(|one| if one == () { "-" } else { `${one[0]}/${one[1]}` }).join(" "));
-            let last = all.looks.shop[-1]; if last != () { print(last[2] > 0.0 && last[3] >= last[2] / last[0]); }"#;
+        let text = r#"import "lib/days" as days; let all = days::all(["shop"]); print(all.dates[0]); print(all.checks.shop.map(|one| if one == () { "-" } else { `${one[0]}/${one[1]}` }).join(" "));
+            let last = all.checks.shop[-1]; if last != () { print(last[2] > 0.0 && last[3] >= last[2] / last[0]); }"#;
         world.run_with(&["--at", at], text).ok()
     };
     let none = |count| "- ".repeat(count);
@@ -188,7 +188,7 @@ fn colours_have_enough_contrast_in_light_and_dark_mode() {
 fn an_interrupted_run_is_not_a_problem_but_a_failed_one_is() {
     let world = World::new();
     world.script("config", "const DISKS = [];");
-    world.script("slow", "print(\"begun\"); sleep(60);").script("broken", "die(\"no\");");
+    world.script("slow", "print(\"begun\"); sleep(600);").script("broken", "die(\"no\");");
     world.moyai(["run", "broken"]).failed(1);
     let mut slow = world.command(["run", "slow"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let mut begun = [0; 5];

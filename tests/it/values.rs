@@ -78,7 +78,9 @@ fn ask_prompts_on_a_terminal_and_otherwise_returns_the_default() {
     let mut terminal = Command::new("bash");
     terminal.args([
         "-c",
-        "{ sleep 1; printf 'yes\\n'; sleep 1; printf '\\n'; sleep 1; } | script -qec \"$0\" /dev/null",
+        // Each answer is typed when its question has appeared.
+        "shows() { for i in $(seq 3000); do grep -q \"$1\" screen && return; sleep 0.1; done 2>/dev/null; }
+         { shows y/N; echo yes; shows Name; echo; shows '<yes>'; } | script -qefc \"$0\" screen",
         &inner,
     ]);
     for (name, value) in moyai.get_envs().filter_map(|(name, value)| Some((name, value?))) {

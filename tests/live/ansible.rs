@@ -84,7 +84,7 @@ fn the_guides_playbook_installs_configures_checks_and_collects_backups_over_ssh(
     std::fs::write(from.path("ssh_config"), ssh).unwrap();
     let play = |from: &mut Host, options: &str| {
         from.sh(&format!(
-            "export LC_ALL=C.UTF-8 ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1 ANSIBLE_SSH_ARGS=\"-F $PWD/ssh_config\" ANSIBLE_LOCALHOST_WARNING=False
+            "export LC_ALL=C.UTF-8 ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1 ANSIBLE_TIMEOUT=300 ANSIBLE_SSH_ARGS=\"-F $PWD/ssh_config\" ANSIBLE_LOCALHOST_WARNING=False
              ansible-playbook -i hosts.yml playbook.yml -e ansible_become=false {options} </dev/null"
         ))
     };

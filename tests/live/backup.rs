@@ -137,11 +137,23 @@ impl Host {
              {between}
              rm -f /run/docker.pid; mapfile -t words <engine
              \"${{words[@]}}\" >engine.log 2>&1 </dev/null & disown
-             for i in {{1..200}}; do docker info >/dev/null 2>&1 && exit 0; sleep 0.1; done; tail engine.log; exit 1"
+             for i in {{1..3000}}; do docker info >/dev/null 2>&1 && exit 0; sleep 0.1; done; tail engine.log; exit 1"
         ))
         .ok();
     }
 }
+
+/// A docker client that begins two commits together, so that both containers are in their backup at the same time. It
+/// leaves a line for each in /run/commits.
+const TOGETHER: &str = r#"cat >/usr/local/sbin/docker <<'E'
+#!/bin/bash
+if [ "$1" = commit ] && [ "$2" != --help ]; then
+    echo >>/run/commits
+    until [ "$(wc -l </run/commits)" -ge 2 ]; do sleep 0.02; done
+fi
+exec /usr/bin/docker "$@"
+E
+chmod 755 /usr/local/sbin/docker"#;
 
 /// Makes our containers stop at once.
 const QUICK: &str = "--stop-signal KILL";
@@ -240,7 +252,7 @@ fn a_backup_too_large_for_the_disk_is_refused_with_figures_first() {
 #[ignore = "needs a private host: tests/run"]
 fn hooks_run_around_the_commit_and_a_failure_stops_only_its_container() {
     let mut host = Host::new();
-    host.policy("const HOOK_TAKES = \"15s\";");
+    host.policy("const HOOK_TAKES = \"40s\";");
     host.run("good", "-v data:/data --label 'moyai.backup.before=echo \"$HOSTNAME it'\\''s\" >/data/dump' --label 'moyai.backup.after=mv /data/dump /data/done'");
     host.run(
         "fails",
@@ -258,7 +270,7 @@ fn hooks_run_around_the_commit_and_a_failure_stops_only_its_container() {
     let err = host.script("--at 2026-12-08 backup --tag v1").failed(1);
     for line in [
         "fails: not backed up: \"echo no space >&2; exit 3\" ended with status 3: no space\n",
-        "hangs: not backed up: \"sleep 600; sleep 601\" took longer than 15s\n",
+        "hangs: not backed up: \"sleep 600; sleep 601\" took longer than 40s\n",
         "late: backed up, but \"exit 4\" ended with status 4",
         "odd: not backed up: config::how returned \"sleep\", not \"pause\", \"stop\" or \"run\"\n",
         "error: 5 of 9 backups failed: odd, late, calm, hangs, fails\n",
@@ -300,7 +312,7 @@ fn an_image_with_too_many_layers_is_flattened_and_keeps_its_configuration() {
     host.sh(r#"docker run --detach --name web --hostname sho --user 33:33 --workdir '/a b' -e 'A=it'\''s "$HOME" \ 日本' -e EMPTY= \
         --label 'q="x",$y=\1' --label 'space=b' -v '/data of web' -v data:/named --expose 80 --expose 53/udp --stop-signal INT \
         --health-cmd 'test "$A" && echo [1]' --health-interval 90s --health-retries 4 --health-start-period 5s \
-        --entrypoint /bin/busybox deep:124 sleep 900"#).ok();
+        --entrypoint /bin/busybox deep:124 sleep 86400"#).ok();
     host.sh("docker exec -u 0 web /bin/busybox touch /written && docker commit web mine:committed").ok();
     let err = host.script("-v backup --tag v1").err;
     assert!(
@@ -447,9 +459,14 @@ fn a_daemon_that_dies_during_a_commit_keeps_the_old_backup() {
     let before = host.inspect(ids);
     host.sh("for name in web stop; do docker exec $name /bin/busybox dd if=/dev/urandom of=/big bs=1M count=150; done")
         .ok();
+    host.sh(TOGETHER).ok();
     host.sh("\"$moyai\" run backup >backup.out 2>backup.err & echo $! >backup.pid; disown").ok();
-    host.until(20, "[ \"$(docker ps --all --format '{{.State}}' | sort | paste -sd,)\" = exited,paused ] && pgrep -f 'docker commit' >/dev/null");
+    host.until(
+        20,
+        "[ -e /run/commits ] && [ $(wc -l </run/commits) = 2 ] && pgrep -f '^/usr/bin/docker commit' >/dev/null",
+    );
     host.kill_engine("while kill -0 $(cat backup.pid) 2>/dev/null; do sleep 0.1; done");
+    host.sh("rm /usr/local/sbin/docker").ok();
     let err = host.sh("cat backup.err").ok();
     assert!(
         err.contains("2 of 2 backups failed: ")
@@ -482,10 +499,12 @@ fn an_interrupted_backup_resumes_its_container_at_once() {
         host.run(name, options);
         host.sh(&format!("docker exec {name} /bin/busybox dd if=/dev/urandom of=/big bs=1M count=150")).ok();
     }
+    host.sh(TOGETHER).ok();
     let gave = host.sh("\"$moyai\" run backup & pid=$!
-         until [ \"$(docker ps --all --format '{{.State}}' | sort | paste -sd,)\" = exited,paused ]; do sleep 0.02; done
+         both() { [ -e /run/commits ] && [ $(wc -l </run/commits) = 2 ]; }; wait_for both
          kill -INT $pid; wait $pid");
     assert_eq!(gave.code, 130, "{}", gave.err);
+    host.sh("rm /usr/local/sbin/docker").ok();
     assert_eq!(host.states(), "still running,stop running");
     host.sh("docker exec stop /bin/busybox test -e /after").ok();
     host.script("backup").ok();
@@ -520,7 +539,7 @@ fn a_container_that_vanishes_fails_alone() {
     );
     assert_eq!(host.sh("ls -A state/backups/gone/v 2>/dev/null || true").ok(), "");
     // A container that is being restored is left alone: try again later.
-    host.sh("echo 'lock(\"container/one\"); sleep(60);' >scripts/holds.rhai; \"$moyai\" run holds & echo $! >holds.pid; disown").ok();
+    host.sh("echo 'lock(\"container/one\"); sleep(3600);' >scripts/holds.rhai; \"$moyai\" run holds & echo $! >holds.pid; disown").ok();
     host.until(10, "[ -s state/locks/container%2Fone.lock ]");
     let err = host.script("backup one").failed(75);
     assert!(err.contains("holds the lock on `container/one`"), "{err}");

@@ -10,7 +10,7 @@ const PROJECT: &str = r#"docker tag base:1 site:1; mkdir -p app/html; cd app; ec
 cat >base.yml <<'E'
 x-run: &run
   image: ${SITE}
-  command: [/bin/busybox, sh, -c, 'test ! -e /bad && exec busybox sleep 900']
+  command: [/bin/busybox, sh, -c, 'test ! -e /bad && exec busybox sleep 86400']
   stop_signal: KILL
 services:
   db:
@@ -38,8 +38,8 @@ E
 cat >more.yml <<'E'
 services:
   web: {environment: [MORE=more]}
-  side: {image: '${SITE}', command: [/bin/busybox, sleep, '900'], network_mode: 'service:db', stop_signal: KILL}
-  extra: {image: '${SITE}', command: [/bin/busybox, sleep, '900'], profiles: [extra], stop_signal: KILL, container_name: named}
+  side: {image: '${SITE}', command: [/bin/busybox, sleep, '86400'], network_mode: 'service:db', stop_signal: KILL}
+  extra: {image: '${SITE}', command: [/bin/busybox, sleep, '86400'], profiles: [extra], stop_signal: KILL, container_name: named}
 E
 "#;
 
@@ -174,8 +174,8 @@ fn a_restore_predicts_the_next_compose_up_correctly() {
     let mut host = Host::new();
     host.sh("docker tag base:1 site:1; mkdir app; cat >app/compose.yml <<'E'
 services:
-  web: {image: 'site:1', command: [/bin/busybox, sleep, '900'], stop_signal: KILL, container_name: web}
-  api: {image: 'site:1', command: [/bin/busybox, sleep, '900'], stop_signal: KILL, container_name: api}
+  web: {image: 'site:1', command: [/bin/busybox, sleep, '86400'], stop_signal: KILL, container_name: web}
+  api: {image: 'site:1', command: [/bin/busybox, sleep, '86400'], stop_signal: KILL, container_name: api}
 E
         cd app; docker-compose -f compose.yml up --detach 2>&1")
         .ok();
@@ -223,7 +223,7 @@ E
         assert_eq!(host.says("web"), word, "{version}");
     }
     // A container from `docker compose run` is treated like any other.
-    let once = "docker-compose -f compose.yml run --detach --name once api /bin/busybox sleep 900 2>&1";
+    let once = "docker-compose -f compose.yml run --detach --name once api /bin/busybox sleep 86400 2>&1";
     host.sh(&format!("(cd app; {once}); \"$moyai\" run backup once --tag once")).ok();
     let out = host.restore("once").ok();
     assert!(out.contains("is kept as once.old-") && !out.contains("docker compose"), "{out}");

@@ -2,6 +2,7 @@
 
 use crate::common::read;
 use crate::host::Host;
+use chrono::Timelike;
 use moyai::run::{Options, Run};
 use moyai::store::state;
 
@@ -49,6 +50,8 @@ fn names_follow_containers_and_scripts_get_only_their_events() {
     // Its script was removed after the rules were read.
     host.sh("rm scripts/gone.rhai && docker pause store && docker unpause store").ok();
     host.until(30, "grep -q '`gone` failed: it ended with exit code 2' daemon.log");
+    // The report comes after that line.
+    host.until(30, "test -s told && grep -q 'there is no script `gone`' daemon.log");
     host.sh("kill $(cat daemon.pid)").ok();
     assert_eq!(read(host.path("seen")), "container start web-1\n");
     assert_eq!(read(host.path("net")), "network connect front\n");
@@ -72,7 +75,8 @@ fn a_prepared_run_gets_its_events_and_the_newest_script() {
     host.sh("date +%s >before").ok();
     host.run("two", "");
     host.until(30, &format!("grep -qx 'container start two' seen && {is_ready}"));
-    // The run starts with its event, not with its process.
+    // The run starts with its event, not with its process. Its line in the history comes when it ends.
+    host.until(30, "[ \"$(\"$moyai\" history seen --json | jq length)\" = 2 ]");
     host.sh("test \"$(date -d \"$(\"$moyai\" history seen --json | jq -r '.[0].start')\" +%s)\" -ge \"$(cat before)\"")
         .ok();
     // Changes of imported and overriding scripts count too.
@@ -90,7 +94,7 @@ fn a_prepared_run_gets_its_events_and_the_newest_script() {
     host.run("five", "");
     host.until(30, &format!("grep -qx 'container start five' seen && {is_ready}"));
     // A killed one is replaced.
-    host.sh("kill -9 $(cat ready)").ok();
+    host.until(30, "kill -9 $(pgrep -f '[m]oyai standby seen') 2>/dev/null");
     host.run("six", "");
     host.until(30, &format!("grep -qx 'container start six' seen && {is_ready}"));
     // The prepared run ends with its daemon, even after a kill.
@@ -144,7 +148,7 @@ fn on_a_full_disk_rules_run_and_one_warning_is_printed() {
         .ok();
     daemon(&mut host, "every(\"0 4 1 1 *\", \"gone\");\non(\"container start\", \"hosts-sync\");");
     host.run("blog", "");
-    host.until(30, "grep -q ' blog$' /etc/hosts");
+    host.until(30, "grep -q ' blog$' /etc/hosts && grep -q 'runs that are missed from now on' daemon.log");
     host.sh("kill $(cat daemon.pid)").ok();
     let said = read(host.path("daemon.log"));
     assert_eq!(said.matches("runs that are missed from now on are not caught up").count(), 1, "{said}");
@@ -159,7 +163,7 @@ fn each_kind_of_event_reaches_only_its_rule() {
     let kinds = [
         (
             "container create",
-            "docker create --name box --health-cmd 'test ! -e /sick' --health-interval 1s --health-retries 1 base:1 /bin/busybox sleep 900",
+            "docker create --name box --health-cmd 'test ! -e /sick' --health-interval 1s --health-retries 1 base:1 /bin/busybox sleep 86400",
             "box",
         ),
         ("container start", "docker start box", "box"),
@@ -213,25 +217,30 @@ fn each_kind_of_event_reaches_only_its_rule() {
 fn a_host_that_was_off_on_the_first_gets_its_monthly_backup() {
     let mut host = Host::new();
     host.run("web", "");
-    // An earlier daemon worked until the last run before the 1st, or until a week ago.
-    let time = |days| chrono::Local::now() - chrono::TimeDelta::days(days);
+    // An earlier daemon worked until the last run before the 1st, or until a week ago. The rule is due twelve hours from
+    // now, so that no run becomes due during the test.
+    let now = chrono::Local::now();
+    let hour = (now.hour() + 12) % 24;
+    let time = |days| now - chrono::TimeDelta::days(days);
     let days = (8..=31).find(|days| time(days - 1).format("%d").to_string() == "01").unwrap_or(31);
     let mut options = Options::default();
     options.places.state = host.path("state");
     let boot = read("/proc/sys/kernel/random/boot_id");
     let kept = format!(
-        r#"{{"boot": "{}", "rules": {{"30 12 * * * backup": {{"last": "{}", "running": null}}}}}}"#,
+        r#"{{"boot": "{}", "rules": {{"30 {hour} * * * backup": {{"last": "{}", "running": null}}}}}}"#,
         boot.trim(),
-        time(days).format("%FT12:30:00%:z")
+        time(days).format(&format!("%FT{hour:02}:30:00%:z"))
     );
     state::set(&Run::new(options).unwrap(), "moyai daemon", &kept).unwrap();
     daemon(
         &mut host,
-        "every(\"30 12 * * *\", \"backup\");\non(\"container start\", \"seen\", [], #{ catch_up: false });",
+        &format!(
+            "every(\"30 {hour} * * *\", \"backup\");\non(\"container start\", \"seen\", [], #{{ catch_up: false }});"
+        ),
     );
-    let not_yet = i64::from(time(0).format("%H%M").to_string().as_str() < "1230");
+    let not_yet = i64::from(now.hour() < hour);
     let newest = time(not_yet).format("%a %F");
-    host.until(120, &format!("grep -q 'with the clock set to {newest} 12:30' daemon.log"));
+    host.until(120, &format!("grep -q 'with the clock set to {newest} {hour:02}:30' daemon.log"));
     // The daemon waits for the last run.
     host.sh("kill $(cat daemon.pid)").ok();
     host.until(30, "! pgrep -f 'moyai daemon' >/dev/null");

@@ -47,8 +47,8 @@ const SERVERS: &[Server] = &[
         fill: "seq 1000 | sed 's/.*/set key& &/' | redis-cli",
         count: "redis-cli dbsize | tr -dc 0-9; echo",
         lose: "redis-cli flushall",
-        // The server reads the file at its start.
-        load: "cp /backup.rdb /data/dump.rdb; redis-cli shutdown nosave || true",
+        // The server reads the file at its start. A server that has just been started may not answer yet.
+        load: "[ \"$(redis-cli dbsize | tr -dc 0-9)\" = 1000 ] || { cp /backup.rdb /data/dump.rdb; redis-cli shutdown nosave; exit 1; }",
     },
     Server {
         name: "site",

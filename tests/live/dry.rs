@@ -15,11 +15,11 @@ find work -printf '%p %y %m %u %g %s %T@\n' | sort; find work -type f -exec sha2
 ps -e -o comm= | grep -E '^(dockerd|containerd|nginx|sleep)$' | sort | uniq -c
 ";
 
-fn script(lines: &[&str], mark: &str) -> String {
+fn script(lines: &[&str], mark: &str, limit: &str) -> String {
     let words = lines.iter().map(|line| serde_json::to_string(&shlex::split(line).unwrap()).unwrap());
     let lists: Vec<String> = words.collect();
     format!(
-        "for words in [\n{}\n] {{\n    try {{ cmd(`${{words}}`){mark}.dir(\"work\").timeout(\"5s\").output(); print(`ran: ${{words}}`); }}\n    \
+        "for words in [\n{}\n] {{\n    try {{ cmd(`${{words}}`){mark}.dir(\"work\").timeout(\"{limit}\").output(); print(`ran: ${{words}}`); }}\n    \
          catch (e) {{ print(`error: ${{words}}: ${{e}}`); }}\n}}\n",
         lists.join(",\n")
     )
@@ -40,7 +40,7 @@ fn a_dry_run_stops_changing_commands_even_if_marked_as_reading() {
     let mut host = host();
     let before = host.sh(STATE).ok();
     for mark in ["", ".reads()"] {
-        let gave = host.moyai_with("-n", &script(&lines, mark));
+        let gave = host.moyai_with("-n", &script(&lines, mark, "5s"));
         let said: Vec<&str> = gave.out.lines().collect();
         assert_eq!(said.len(), lines.len(), "{gave:?}");
         if mark.is_empty() {
@@ -77,7 +77,7 @@ fn read_only_docker_commands_work_in_a_dry_run() {
         "ss -Hltnp",
         "lsof -v",
     ];
-    let gave = host.moyai_with("-n", &script(&lines[..lines.len() - 1], ""));
+    let gave = host.moyai_with("-n", &script(&lines[..lines.len() - 1], "", "300s"));
     let failed: Vec<&str> = gave.out.lines().filter(|line| line.contains("error: ")).collect();
     assert!(failed.is_empty() && gave.code == 0, "{gave:?}");
     // A mark makes `exec` a reading command, but not `rm`.

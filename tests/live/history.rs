@@ -30,7 +30,7 @@ fn on_a_full_disk_runs_succeed_without_a_history_line() {
 #[ignore = "needs a private host: tests/run"]
 fn a_backup_skips_only_the_container_that_is_being_restored() {
     let mut host = Host::new();
-    host.sh("docker tag base:1 other:1 && docker run --detach --name shop other:1 /bin/busybox sleep 900").ok();
+    host.sh("docker tag base:1 other:1 && docker run --detach --name shop other:1 /bin/busybox sleep 86400").ok();
     host.run("blog", "");
     host.sh("\"$moyai\" run backup").ok();
     // Holds the lock like `restore` until something is written to `go`.
@@ -71,7 +71,7 @@ fn runs_for_two_daemons_work_although_a_third_is_unreachable() {
              --bridge none --iptables=false --storage-driver vfs >second.log 2>&1 &
          until docker -H tcp://127.0.0.1:2376 version >/dev/null 2>&1; do sleep 0.1; kill -0 $! || exit; done
          docker save base:1 | docker -H tcp://127.0.0.1:2376 load
-         docker -H tcp://127.0.0.1:2376 create --name shop --network none base:1 /bin/busybox sleep 900",
+         docker -H tcp://127.0.0.1:2376 create --name shop --network none base:1 /bin/busybox sleep 86400",
     )
     .ok();
     let there = "tcp://127.0.0.1:2376";

@@ -20,7 +20,7 @@ pub const GENERATIONS: [(&str, &str, &str); 4] = [
 /// Functions for all lines: wait until nginx runs with new workers only, has ended, or has finished a reload.
 const WAITS: &str = r#"
 workers() { pgrep -P "$(cat /run/nginx.pid)" -f '^nginx: worker process( is shutting down)?$'; }
-wait_for() { for _ in {1..1200}; do "$@" && return; sleep 0.05; done; echo "waited in vain: $*" >&2; return 1; }
+wait_for() { for _ in {1..6000}; do "$@" && return; sleep 0.05; done; echo "waited in vain: $*" >&2; return 1; }
 wanted() { local n; n=$(sed -n 's/^worker_processes *\(.*\);.*/\1/p' /etc/nginx/nginx.conf); [ "$n" = auto ] && nproc || echo "${n:-1}"; }
 is_settled() { [ "$(workers 2>/dev/null | wc -l)" -ge "$(wanted)" ] && ! pgrep -f '^nginx: worker process is shutting' >/dev/null; }
 started() { wait_for is_settled; }
@@ -52,6 +52,8 @@ killed() {
     bash -c 'echo $$ >/run/killed; exec "$moyai" run "$@"' bash "${@:3}"
     local code=$?
     rm -f /run/kill
+    # Its last requests to Docker are done before the next run begins, however slow the machine is.
+    for _ in {1..1200}; do pgrep -x 'docker|restic' >/dev/null || break; sleep 0.05; done
     return $code
 }
 moment() { case $((RANDOM % 4)) in 0) echo before ;; 1) echo after ;; *) printf '0.%03d\n' $((RANDOM % 300)) ;; esac; }
@@ -112,13 +114,23 @@ impl Host {
         Gave { out: read(self.path("line.out")), err: read(self.path("line.err")), code }
     }
 
-    /// Waits until a bash condition is true, for up to ten times its usual time on a quiet machine.
+    /// Waits until a bash condition is true, for up to ten times its usual time on a quiet machine, and for at least
+    /// five minutes.
     #[track_caller]
     pub fn until(&mut self, seconds: u32, condition: &str) {
+        let seconds = seconds.max(30);
         let line = format!("for i in {{1..{seconds}00}}; do {condition} && exit 0; sleep 0.1; done; exit 1");
         let code = self.sh(&line).code;
         let logs = "tail -n +1 *.log mail.* /etc/hosts 2>/dev/null; docker ps --all";
         assert_eq!(code, 0, "{condition}:\n{}", self.sh(logs).out);
+    }
+
+    /// Waits until the program of a container listens on a TCP port. `docker run` does not wait for that.
+    #[track_caller]
+    pub fn listens(&mut self, container: &str, port: u16) {
+        let listening = format!(":{port:04X} 0*:0000 0A");
+        let files = "/proc/net/tcp /proc/net/tcp6";
+        self.until(30, &format!("docker exec {container} /bin/busybox grep -q '{listening}' {files}"));
     }
 
     /// Starts a busybox container.

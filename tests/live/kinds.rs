@@ -98,9 +98,15 @@ fn another_host_can_report_through_nginx_without_exposing_the_address() {
         assert_eq!(ask(&mut host, guess), "404", "{guess}");
     }
     assert!(rows(&mut host)[0].ends_with(": broken"), "a guess is no report");
+    // nginx writes its log after the answer.
+    let logged = |host: &mut Host, end: &str| {
+        host.until(30, &format!("[ -s \"$(sed -n 's/.*access_log \\(.*[.]{end}.*\\); return.*/\\1/p' /etc/nginx/conf.d/reports.conf | tr -d \\'\\\")\" ]"));
+    };
     assert_eq!(ask(&mut host, path.trim()), "204");
+    logged(&mut host, "log");
     assert_eq!(rows(&mut host), ["nas fine () "]);
     assert_eq!(ask(&mut host, &format!("{}/failed", path.trim())), "204");
+    logged(&mut host, "failed");
     assert!(rows(&mut host)[0].ends_with(": it failed"));
 }
 

@@ -15,6 +15,7 @@ impl Host {
     fn serve(&mut self, name: &str) {
         self.sh(&format!("docker run --detach {QUICK} --name {name} base:1 /bin/busybox httpd -f -p 8080 -h /bin"))
             .ok();
+        self.listens(name, 8080);
     }
 
     /// Returns nginx's status code for a site.
@@ -138,6 +139,7 @@ warning: upstream idle waits for the container ghost (/etc/nginx/conf.d/idle.con
     assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 0));
     // The other container dies too, and the first is back.
     host.sh("docker stop web; docker start shop").ok();
+    host.listens("shop", 8080);
     let gave = host.script("hosts-sync");
     assert_eq!(gave.err, "warning: web.test waits for the container web (/etc/nginx/conf.d/web.conf:1)\n");
     let out = gave.ok();
@@ -193,7 +195,7 @@ fn names_known_to_a_name_server_are_left_to_it() {
 fn after_a_daemon_restart_containers_start_in_their_old_order() {
     let mut host = Host::new();
     // The site is older than its database, but was started after it.
-    host.sh("docker create --name web --stop-signal KILL base:1 /bin/busybox sleep 900").ok();
+    host.sh("docker create --name web --stop-signal KILL base:1 /bin/busybox sleep 86400").ok();
     host.run("db", QUICK);
     host.sh("sleep 1; docker start web").ok();
     host.run("stopped", QUICK);
@@ -314,7 +316,7 @@ fn doctor_follows_the_chain_from_container_to_site() {
         }
     };
     host.sh(
-        "docker run -d --name shop --stop-signal KILL --restart always base:1 /bin/busybox sleep 9; docker stop shop",
+        "docker run -d --name shop --stop-signal KILL --restart always base:1 /bin/busybox sleep 86400; docker stop shop",
     )
     .ok();
     host.site("shop");
@@ -359,7 +361,7 @@ fn addresses_of_a_remote_daemon_stay_out_of_the_local_hosts_file() {
     let before = host.sh("cat /etc/hosts; stat -c '%i %z' /etc/hosts").ok();
     host.sh("docker context create far --docker host=tcp://127.0.0.1:2375").ok();
     // The private host's daemon, answering as if on another machine.
-    host.sh("setsid busybox nc -ll -p 2375 -e busybox nc local:/run/docker.sock >/dev/null 2>&1 & sleep 0.2").ok();
+    host.sh("setsid busybox nc -ll -p 2375 -e busybox nc local:/run/docker.sock >/dev/null 2>&1 & wait_for grep -q ':0947 0*:0000 0A' /proc/net/tcp /proc/net/tcp6").ok();
     host.sh("printf '#!/bin/sh\\n[ $1 = info ] && exec cat /run/info; exec /usr/bin/docker \"$@\"\\n' >/run/docker.fake; chmod +x /run/docker.fake").ok();
     let rootless = r#"{"ServerVersion":"28","ClientInfo":{"Context":"default"},"SecurityOptions":["name=seccomp,profile=builtin","name=rootless"]}"#;
     let desktop = r#"{"ServerVersion":"28","ClientInfo":{"Context":"default"},"OperatingSystem":"Docker Desktop"}"#;
@@ -373,7 +375,7 @@ fn addresses_of_a_remote_daemon_stay_out_of_the_local_hosts_file() {
         // `ps` and `inspect` reach the socket through another address.
         let gave = host.sh(&format!(
             "cp info /run/info; printf '#!/bin/sh\\n[ $1 = info ] && exec cat /run/info\\nDOCKER_HOST= exec /usr/bin/docker \"$@\"\\n' >/usr/local/sbin/docker
-             chmod +x /usr/local/sbin/docker; docker run -d --name late base:1 /bin/busybox sleep 9 >/dev/null; {variables} \"$moyai\" run hosts-sync; code=$?
+             chmod +x /usr/local/sbin/docker; docker run -d --name late base:1 /bin/busybox sleep 86400 >/dev/null; {variables} \"$moyai\" run hosts-sync; code=$?
              docker rm -f late >/dev/null; rm /usr/local/sbin/docker; exit $code"
         ));
         let err = gave.failed(1);
@@ -406,12 +408,14 @@ fn failed_or_truncated_listings_leave_the_hosts_file_unchanged() {
     let lengths: Vec<usize> = lengths.lines().map(|line| line.trim().parse().unwrap()).collect();
     for (verb, length) in [("ps", lengths[0]), ("inspect", lengths[1])] {
         // No cut is at the end of the first of two lines: one line of `docker ps` would be a valid answer.
+        // `docker ps` answers what it has answered before. `Up About a minute` would move the end of its first line.
+        let answer = if verb == "ps" { "cat /run/told.ps" } else { "/usr/bin/docker \"$@\"" };
         let cuts: Vec<String> = (1..9).map(|part| format!("| head -c {}", length * part / 9 + 1)).collect();
         for cut in
             cuts.iter().map(String::as_str).chain(["; exit 1", ">/dev/null; echo gone >&2; exit 1", "; kill -9 $$"])
         {
             host.sh(&format!(
-                "printf '#!/bin/bash\\nif [ $1 = {verb} ]; then /usr/bin/docker \"$@\" %s; else exec /usr/bin/docker \"$@\"; fi\\n' '{cut}' >/usr/local/sbin/docker; chmod +x /usr/local/sbin/docker"
+                "printf '#!/bin/bash\\nif [ $1 = {verb} ]; then {answer} %s; else exec /usr/bin/docker \"$@\"; fi\\n' '{cut}' >/usr/local/sbin/docker; chmod +x /usr/local/sbin/docker"
             ))
             .ok();
             let gave = host.script("hosts-sync");

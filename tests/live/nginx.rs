@@ -136,7 +136,7 @@ fn an_nginx_in_a_container_is_not_the_hosts_nginx() {
     let mut host = Host::new();
     // The host's file system in a container, with nginx in it.
     host.sh("docker run -d --name inner -v /usr:/usr:ro -v /etc:/etc:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v /var:/var --tmpfs /run base:1 /usr/sbin/nginx -g 'daemon off;'
-             for _ in $(seq 100); do pid=$(pgrep -f '^nginx: master') && break; sleep 0.02; done; echo $pid >/run/nginx.pid; test -n \"$pid\"")
+             has_master() { pid=$(pgrep -f '^nginx: master'); }; wait_for has_master && echo $pid >/run/nginx.pid")
         .ok();
     assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "set -euo pipefail\nnginx -t\nnginx\n");
     assert_eq!(host.moyai("print(nginx::older_than(\"/etc/passwd\"));").ok(), "true\n");

@@ -51,7 +51,7 @@ fn same(name: &str, setup: &str, args: &str) -> Gave {
 #[ignore = "needs a private host: tests/run"]
 fn a_container_cleanup_port_removes_what_its_bash_script_removes() {
     let setup = "docker run --name old base:1 /bin/busybox true; docker run --name kept --label keep=yes base:1 /bin/busybox true
-        docker run -d --name up --stop-signal KILL base:1 /bin/busybox sleep 999
+        docker run -d --name up --stop-signal KILL base:1 /bin/busybox sleep 86400
         docker run --name changed base:1 /bin/busybox touch /new; docker commit changed base:2; docker commit changed base:2";
     let gave = same("clean-containers", setup, "0");
     assert_eq!(gave.out, "removed changed\nremoved old\nremoved an image\n");
@@ -62,10 +62,10 @@ fn a_container_cleanup_port_removes_what_its_bash_script_removes() {
 #[ignore = "needs a private host: tests/run"]
 fn a_port_restarts_the_same_unhealthy_containers_up_to_the_limit() {
     let setup = "for name in one two; do
-            docker run -d --name $name --stop-signal KILL --health-cmd '/bin/busybox false' --health-interval 1s --health-retries 1 base:1 /bin/busybox sleep 999
+            docker run -d --name $name --stop-signal KILL --health-cmd '/bin/busybox false' --health-interval 1s --health-retries 1 base:1 /bin/busybox sleep 86400
         done
-        docker run -d --name well --stop-signal KILL base:1 /bin/busybox sleep 999
-        for ((i = 0; i < 600; i++)); do
+        docker run -d --name well --stop-signal KILL base:1 /bin/busybox sleep 86400
+        for ((i = 0; i < 3000; i++)); do
             [ \"$(docker ps --quiet --filter health=unhealthy | wc -l)\" = 2 ] && exit 0
             sleep 0.1
         done
@@ -78,13 +78,13 @@ fn a_port_restarts_the_same_unhealthy_containers_up_to_the_limit() {
 #[ignore = "needs a private host: tests/run"]
 fn a_data_export_port_writes_the_same_archives_despite_a_failure() {
     let setup = "for name in web db; do
-            docker run -d --name $name --label export=yes --stop-signal KILL base:1 /bin/busybox sleep 999
+            docker run -d --name $name --label export=yes --stop-signal KILL base:1 /bin/busybox sleep 86400
             docker exec $name /bin/busybox --install -s /bin
             docker exec $name sh -c 'mkdir /data && echo x >\"/data/a file\" && echo y >/data/-n'
         done
-        docker run -d --name nodata --label export=yes --stop-signal KILL base:1 /bin/busybox sleep 999
+        docker run -d --name nodata --label export=yes --stop-signal KILL base:1 /bin/busybox sleep 86400
         docker exec nodata /bin/busybox --install -s /bin
-        docker run -d --name other --stop-signal KILL base:1 /bin/busybox sleep 999";
+        docker run -d --name other --stop-signal KILL base:1 /bin/busybox sleep 86400";
     let gave = same("export-data", setup, "out");
     assert_eq!((gave.out.as_str(), gave.code), ("saved db\ncannot save nodata\nsaved web\n", 1));
     same("export-data", "true", "out");
@@ -93,7 +93,7 @@ fn a_data_export_port_writes_the_same_archives_despite_a_failure() {
 #[test]
 #[ignore = "needs a private host: tests/run"]
 fn compare_records_docker_calls_of_both_scripts_without_running_them() {
-    let mut host = prepared("docker run -d --name web --stop-signal KILL base:1 /bin/busybox sleep 999");
+    let mut host = prepared("docker run -d --name web --stop-signal KILL base:1 /bin/busybox sleep 86400");
     let text = "#!/bin/bash\nset -e\necho start >/opt/note\ndocker stop \"$1\" >/dev/null\ndocker rm \"$1\" >/dev/null\necho done\n";
     std::fs::write(host.path("scripts/clean.sh"), text).unwrap();
     let (before, times) = (state(&mut host), started(&mut host));

@@ -53,7 +53,7 @@ fn rolling_out_a_scaled_service_loses_no_request() {
     crate::daemon::daemon(&mut host, &rules);
     host.answers("web", "200");
     host.answers("w", "200");
-    let load = "while [ ! -e end ]; do curl -s -o /dev/null -w '%{http_code} %{exitcode}\\n' --max-time 30 -H 'Host: web.test' http://127.0.0.1:8088/index.html; done";
+    let load = "while [ ! -e end ]; do curl -s -o /dev/null -w '%{http_code} %{exitcode}\\n' --max-time 100 -H 'Host: web.test' http://127.0.0.1:8088/index.html; done";
     host.sh(&format!("for n in 1 2 3; do ({load}) >load.$n 2>&1 & done")).ok();
     for turn in 0..20 {
         let name = format!("shop-web-{}", turn % 2 + 1);
@@ -103,7 +103,7 @@ fn a_replica_that_returns_before_the_reload_keeps_its_address() {
     assert_eq!(read(host.path("done")), "0\n", "{}", read(host.path("sync.log")));
     // The other replica is stopped now. A reset avoids waiting for a time-out.
     host.sh("iptables -I OUTPUT -p tcp -d $(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' shop-web-2) -j REJECT --reject-with tcp-reset").ok();
-    let load = "for _ in $(seq 20); do curl -s -o /dev/null -w '%{http_code}\\n' --max-time 30 -H 'Host: web.test' http://127.0.0.1:8088/index.html; done | sort | uniq -c";
+    let load = "for _ in $(seq 20); do curl -s -o /dev/null -w '%{http_code}\\n' --max-time 100 -H 'Host: web.test' http://127.0.0.1:8088/index.html; done | sort | uniq -c";
     assert_eq!(host.sh(load).ok().trim(), "20 200", "{}", read(host.path("sync.log")));
 }
 
@@ -243,6 +243,8 @@ fn an_old_worker_that_never_ends_does_not_fail_the_reload() {
     host.moves("web", "taker");
     assert!(host.script("hosts-sync").ok().contains("+ 172.17.0.3 web\n"));
     host.answers("web", "200");
+    // Of the old workers, only the stopped one is left.
+    host.until(30, "[ \"$(comm -12 <(sort old) <(workers | sort))\" = \"$(head -1 old)\" ]");
     let now = host.sh("workers").ok();
     // The reload is done and not due again.
     assert_eq!(host.script("hosts-sync").ok(), "");
@@ -262,7 +264,7 @@ fn a_silent_name_server_delays_only_the_reload_by_one_time_limit() {
     }
     host.sh("echo nameserver 127.0.0.1 >/etc/resolv.conf; iptables -I INPUT -i lo -p udp --dport 53 -j DROP
              real=$(command -v getent)
-             printf '#!/bin/sh\\ngrep -q \" web$\" /etc/hosts || echo late >>/run/asked\\necho begin >>/run/asked\\nexec %s \"$@\"\\n' $real >/usr/local/sbin/getent
+             printf '#!/bin/sh\\necho begin >>/run/asked\\ngrep -q \" web$\" /etc/hosts || echo late >>/run/asked\\nexec %s \"$@\"\\n' $real >/usr/local/sbin/getent
              chmod +x /usr/local/sbin/getent")
         .ok();
     host.script("hosts-sync").ok();

@@ -6,7 +6,7 @@ use crate::host::Host;
 fn host() -> Host {
     let mut host = Host::new();
     host.sh("for tag in site:1 free:1 free:2 stopped:1; do echo $tag >image/tag; tar -C image -c . | docker import - $tag; done
-        docker run -d --name web --stop-signal KILL site:1 /bin/busybox sleep 900; docker create --name stopped stopped:1 /bin/busybox true
+        docker run -d --name web --stop-signal KILL site:1 /bin/busybox sleep 86400; docker create --name stopped stopped:1 /bin/busybox true
         docker exec web /bin/busybox touch /file; \"$moyai\" run backup web --tag Mon; docker exec web /bin/busybox touch /later; \"$moyai\" run backup web --tag Tue
         docker rm -f web; docker tag free:2 free:second; docker volume create named; docker volume create; sleep 1.1")
         .ok();
@@ -59,7 +59,7 @@ fn backups_removed_by_a_foreign_prune_are_reported() {
     host.script("status --file /opt/page.html").failed(1);
     assert!(host.sh("cat /opt/page.html").ok().contains("is gone: it cannot be restored"));
     // The next backup does not hide the loss. A backup with that name does, and so does an explicit command.
-    host.sh("tar -C image -c . | docker import - base:1; docker run -d --name web --stop-signal KILL base:1 /bin/busybox sleep 900").ok();
+    host.sh("tar -C image -c . | docker import - base:1; docker run -d --name web --stop-signal KILL base:1 /bin/busybox sleep 86400").ok();
     host.script("backup web --tag Tue").ok();
     let gave = host.script("backups web");
     assert_eq!((gave.code, gave.err.matches("is gone: it cannot be restored").count()), (1, 1), "{gave:?}");

@@ -45,7 +45,7 @@ const OPTIONS: &[&str] = &[
     "--health-interval 1500ms",
     "--health-retries 7",
     "--health-start-period 90s",
-    "--health-timeout 3s",
+    "--health-timeout 30s",
     "--hostname sho",
     "--init",
     "--interactive",
@@ -240,8 +240,8 @@ impl Host {
 const WORLD: &str = "mkdir -p /opt/bound /opt/with,comma
     read -r major minor <<<\"$(head -1 -q /sys/block/*/dev | head -1 | tr : ' ')\"; mount -t tmpfs none /dev/shm; mknod /dev/shm/disk b $major $minor
     docker network create --subnet 10.77.0.0/16 back; docker network create --subnet 10.78.0.0/16 side
-    docker run -d --name data --label moyai.backup=never --stop-signal KILL -v /from-data base:1 /bin/busybox sleep 900
-    docker run -d --name db --label moyai.backup=never --stop-signal KILL --network back base:1 /bin/busybox sleep 900
+    docker run -d --name data --label moyai.backup=never --stop-signal KILL -v /from-data base:1 /bin/busybox sleep 86400
+    docker run -d --name db --label moyai.backup=never --stop-signal KILL --network back base:1 /bin/busybox sleep 86400
     printf 'FROM base:1\\nENV BASE=1 KEPT=2\\nLABEL kept=3\\nEXPOSE 70\\nVOLUME /image-volume\\nWORKDIR /image\\n' >Dockerfile
     DOCKER_BUILDKIT=0 docker build --quiet --tag site:1 - <Dockerfile";
 
@@ -257,7 +257,7 @@ fn a_container_with_every_option_can_be_restored_repeatedly() {
         if host.sh("docker --version").ok().contains("version 20.") {
             options += " --mac-address 02:42:0a:4d:00:63";
         }
-        host.sh(&format!("docker run --detach --name web {options} site:1 sleep 900")).ok();
+        host.sh(&format!("docker run --detach --name web {options} site:1 sleep 86400")).ok();
         host.sh("docker network connect --ip 10.78.0.5 --alias depot --link db:base side web").ok();
         host.sh("docker network connect bridge web").ok();
         host.sh("docker exec --user 0 web /bin/busybox sh -c 'echo kept >/nameless/word'").ok();
@@ -333,7 +333,7 @@ fn a_restored_container_that_does_not_start_is_rolled_back() {
     host.broken_backup("ill", "ill", "");
     host.broken_backup("ends", "start", "exit 3");
     host.broken_backup("gone", "bin/busybox", "");
-    host.broken_backup("silent", "start", "exec busybox sleep 900");
+    host.broken_backup("silent", "start", "exec busybox sleep 86400");
     std::fs::write(host.path("scripts/config.rhai"), "const ASK_AGAIN = \"\"; const SITES = [#{ name: \"web\", url: \"http://127.0.0.1:8080/\", words: \"welcome\" }];").unwrap();
     let before = host.has("web", WHICH);
     for (words, says) in [
@@ -411,8 +411,9 @@ fn obstacles_to_a_restore_leave_everything_unchanged() {
     let err = host.restore("odd").failed(1);
     assert!(err.contains("HostConfig.SecurityOpt: the text of a seccomp profile; nothing was changed"), "{err}");
 
-    // Two at once: the second gives up.
-    let two = "\"$moyai\" run restore web v1 & until docker ps -a | grep -q web.old; do sleep 0.05; done; \"$moyai\" run restore web v1; code=$?; wait; exit $code";
+    // Two at once: the second gives up. The first one's `docker start` waits until then.
+    let two = "mkdir /opt/slow; printf '#!/bin/sh\\n[ \"$1\" != start ] || while [ -e /run/slow ]; do sleep 0.1; done\\nexec /usr/bin/docker \"$@\"\\n' >/opt/slow/docker; chmod 755 /opt/slow/docker; touch /run/slow
+        PATH=/opt/slow:$PATH \"$moyai\" run restore web v1 & until docker ps -a | grep -q web.old; do sleep 0.05; done; \"$moyai\" run restore web v1; code=$?; rm /run/slow; wait; exit $code";
     assert!(host.sh(two).failed(75).contains("holds the lock on `container/web`"));
     assert_eq!(host.names(), ["brief", "odd", "other", "task", "web", "web.old-DATE"]);
 }
@@ -421,8 +422,9 @@ fn obstacles_to_a_restore_leave_everything_unchanged() {
 #[ignore = "needs a private host: tests/run"]
 fn a_daemon_that_dies_during_a_restore_loses_no_container() {
     let mut host = Host::new();
-    // It takes a while to stop.
+    // It takes a while to stop, and its start waits for a file.
     host.run("web", "--restart always --stop-timeout 3 -v data:/data");
+    host.sh("printf '#!/bin/sh\\n[ \"$1\" != start ] || while [ -e /run/slow ]; do sleep 0.1; done\\nexec /usr/bin/docker \"$@\"\\n' >/usr/local/sbin/docker; chmod 755 /usr/local/sbin/docker").ok();
     host.sh("\"$moyai\" run backup web --tag v1").ok();
     let before = host.has("web", WHICH);
     let engine = "setsid dockerd >/dev/null 2>&1 & until docker ps >/dev/null 2>&1; do sleep 0.05; done";
@@ -431,7 +433,7 @@ fn a_daemon_that_dies_during_a_restore_loses_no_container() {
         "until docker ps -a | grep -q web.old-; do :; done",
     ] {
         let gave = host.sh(&format!(
-            "\"$moyai\" run restore web v1 & {moment}; kill -9 $(cat /run/docker.pid); wait $!; code=$?; rm -f /run/docker.pid; {engine}; exit $code"
+            "touch /run/slow; \"$moyai\" run restore web v1 & {moment}; kill -9 $(cat /run/docker.pid); rm /run/slow; wait $!; code=$?; rm -f /run/docker.pid; {engine}; exit $code"
         ));
         let err = gave.failed(1);
         assert!(err.contains("web was not restored from backup/web:v1"), "{err}");
@@ -488,21 +490,31 @@ fn network_dependents_are_recreated_and_volumes_restored_on_request() {
 #[ignore = "needs a private host: tests/run"]
 fn maintenance_in_a_container_can_be_undone() {
     let mut host = Host::new();
-    host.welcome("web", "--health-cmd 'busybox test -e /start' --health-interval 200ms --health-retries 2");
+    // The failed health checks are counted in a file, so that a shell can wait until two of them have made the container
+    // unhealthy: the third begins after that.
+    let health =
+        "--health-interval 200ms --health-retries 2 --health-cmd 'busybox test -e /start || { echo >>/ill; exit 1; }'";
+    let breaks = "busybox rm /start; until [ -e /ill ] && [ $(busybox wc -l </ill) -ge 3 ]; do busybox sleep 0.1; done";
+    host.welcome("web", health);
     let gave = host.sh("echo 'echo $((6 * 7)) >/answer' | \"$moyai\" run -v maintain web");
-    assert!(gave.code == 0 && gave.err.contains("web is up; its state before is the version before-web"), "{gave:?}");
+    assert!(
+        gave.code == 0 && gave.err.contains("web is up; the backup from before is the version before-web"),
+        "{gave:?}"
+    );
     assert_eq!(host.sh("docker exec web busybox cat /answer").ok(), "42\n");
-    let err = host.sh("echo 'busybox rm /start' | \"$moyai\" run maintain web").failed(1);
+    let err = host.sh(&format!("echo '{breaks}' | \"$moyai\" run maintain web")).failed(1);
     assert!(
         err.contains("web is down: ") && err.contains("to restore the state before: moyai run restore web before-web"),
         "{err}"
     );
     // On a terminal it prompts. Each line is typed when its question has appeared.
     host.sh("\"$moyai\" run restore web before-web").ok();
-    let asked = host.sh("typed() { wait_for grep -q \"$1\" screen && echo \"$2\"; }
+    let asked = host.sh(&format!(
+        "typed() {{ wait_for grep -q \"$1\" screen && echo \"$2\"; }}
          >screen
-         { typed '# ' 'busybox rm /start; exit'; typed 'y/N' y; wait_for grep -Eq 'web runs from|error' screen; } |
-             script -qefc '\"$moyai\" run maintain web' screen");
+         {{ typed '# ' '{breaks}; exit'; typed 'y/N' y; wait_for grep -Eq 'web runs from|error' screen; }} |
+             script -qefc '\"$moyai\" run maintain web' screen"
+    ));
     assert!(asked.out.contains("restore the state before (moyai run restore web before-web)? [y/N]"), "{asked:?}");
     assert!(asked.out.contains("web runs from backup/web:before-web"), "{asked:?}");
     host.sh("docker exec web busybox test -e /start").ok();

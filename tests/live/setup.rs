@@ -20,6 +20,9 @@ const MOYAI: &str = "unset MOYAI_SCRIPTS MOYAI_STATE; moyai() { \"$moyai\" \"$@\
 fn bare() -> Host {
     let mut host = Host::new();
     host.sh(BARE).ok();
+    for name in ["blog", "shop", "wiki"] {
+        host.listens(name, 8080);
+    }
     host
 }
 
@@ -65,7 +68,7 @@ fn setup_configures_a_bare_host_once_and_can_be_undone() {
     // 3. A second run changes only what is missing.
     let again = run(&mut host, "moyai setup --yes").ok();
     assert!(again.contains("nothing is missing") && !again.contains("+++") && !again.contains("--verify"), "{again}");
-    let part = run(&mut host, "rm /etc/cron.d/moyai; docker run -d --name new base:1 sh -c 'exec busybox sleep 999' >/dev/null; moyai setup --yes").ok();
+    let part = run(&mut host, "rm /etc/cron.d/moyai; docker run -d --name new base:1 sh -c 'exec busybox sleep 86400' >/dev/null; moyai setup --yes").ok();
     assert!(part.contains("+++ /etc/cron.d/moyai") && part.matches("+++ ").count() <= 2, "{part}");
     assert!(part.contains("--verify --wait -v new\n"), "{part}");
 
@@ -337,7 +340,7 @@ fn setup_enables_and_removes_units_on_a_host_with_systemd() {
         host.sh(&format!("./inside systemctl is-enabled {unit}")).ok();
     }
     host.is("moyai", "active");
-    host.sh("./inside docker run --detach --name late base:1 /bin/busybox sleep 900").ok();
+    host.sh("./inside docker run --detach --name late base:1 /bin/busybox sleep 86400").ok();
     host.until(30, "grep -q ' late$' /etc/hosts");
     host.sh("./inside docker rm -f late").ok();
     host.until(30, "! grep -q ' late$' /etc/hosts");

@@ -64,9 +64,11 @@ nginx -t && nginx -s reload"#,
     )
     .ok();
     host.until(5, "curl -sf http://status.example.jp/ | grep -q '<title>'");
+    // nginx writes the log after the answer.
+    host.until(5, "[ -s access.log ]");
     host.sh(": >access.log; mkdir shots").ok();
     std::fs::write(host.path("page.py"), PAGE_CHECK).unwrap();
-    let seen = host.sh("timeout 120 /usr/bin/python3 page.py http://status.example.jp/ shots").ok();
+    let seen = host.sh("timeout 900 /usr/bin/python3 page.py http://status.example.jp/ shots").ok();
     let seen: Value = serde_json::from_str(&seen).unwrap();
 
     // The page loads nothing, from this server or another.

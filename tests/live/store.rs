@@ -211,8 +211,7 @@ fn options(host: &mut Host) -> Vec<(String, Value)> {
         .collect()
 }
 
-const ANSWERS: &str =
-    "pgrep -x nginx >/dev/null || nginx; for s in blog app; do curl -s -H \"Host: $s.test\" http://127.0.0.1/; done";
+const ANSWERS: &str = "pgrep -x nginx >/dev/null || nginx; for s in blog app; do curl -s --fail --retry 100 --retry-all-errors --retry-delay 1 -H \"Host: $s.test\" http://127.0.0.1/; done";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
@@ -441,8 +440,15 @@ fn an_unusable_store_is_reported_in_one_sentence_and_backups_continue() {
         ),
         // A kill, as by a power cut, leaves a lock.
         (
-            "RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic --no-cache -r /opt/disk/restic check --read-data >/dev/null 2>&1 &
-             wait_for sh -c 'ls /opt/disk/restic/locks | grep -q .' && kill -STOP $! && echo $! >checking",
+            // Tries until it has stopped a check that has its lock.
+            "lock=/opt/disk/restic/locks/$(printf '?%.0s' {1..64}); locked() { compgen -G \"$lock\" >/dev/null; }
+             halted() { ! kill -0 $pid 2>/dev/null || grep -q '^State:.T' /proc/$pid/status; }
+             for _ in {1..100}; do
+                 RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic --no-cache -r /opt/disk/restic check --read-data >/dev/null 2>&1 & pid=$!
+                 until locked || ! kill -0 $pid 2>/dev/null; do :; done
+                 kill -STOP $pid 2>/dev/null && wait_for halted && locked && kill -0 $pid 2>/dev/null && { echo $pid >checking; exit 0; }
+                 kill -CONT $pid 2>/dev/null; wait $pid
+             done; exit 1",
             "kill -KILL $(cat checking); wait_for sh -c '! kill -0 $(cat checking) 2>/dev/null'",
             "another run of restic has locked it",
         ),
@@ -612,7 +618,7 @@ fn network_repositories_work_and_a_stalled_one_resumes_the_container() {
     host.sh(SERVERS).ok();
     let own = "rest:http://127.0.0.1:8000/own";
     let stalling = "rest:http://127.0.0.1:8001/own";
-    let others = "const REPOSITORIES = [\"sftp:nas:/opt/nas\", \"rclone::local:/opt/cloud\"]; const PAUSED = \"20s\";";
+    let others = "const REPOSITORIES = [\"sftp:nas:/opt/nas\", \"rclone::local:/opt/cloud\"]; const PAUSED = \"90s\";";
     host.store(&format!("const REPOSITORY = \"{own}\"; {others}"));
     host.run("web", "-v data:/data");
     host.sh("docker exec web sh -c 'echo word >/data/word'").ok();
@@ -629,7 +635,8 @@ fn network_repositories_work_and_a_stalled_one_resumes_the_container() {
     // The server stops answering in the middle of the volume, without an error or a closed connection.
     host.sh("docker exec web busybox dd if=/dev/urandom of=/data/big bs=1M count=30 2>/dev/null").ok();
     let serve = |host: &mut Host, bytes: u32| {
-        let stop = "[ ! -e stalls.pid ] || kill $(cat stalls.pid); rm -f stalls.ready";
+        // The old one has given its port back.
+        let stop = "has_ended() { ! kill -0 $(cat stalls.pid) 2>/dev/null; }; [ ! -e stalls.pid ] || { kill $(cat stalls.pid); wait_for has_ended; }; rm -f stalls.ready";
         let start = format!("python3 stalls.py {bytes} >stalls.log 2>&1 & echo $! >stalls.pid");
         host.sh(&format!("{stop}; {start}; wait_for test -e stalls.ready")).ok();
     };

@@ -121,7 +121,7 @@ fn after_a_power_cut_units_start_containers_names_and_nginx_in_order() {
     host.sh("rm /etc/nginx/conf.d/broken.conf; timeout 300 ./inside systemctl start moyai-boot").ok();
     host.until(30, "./inside systemctl is-active --quiet nginx");
     // A stopped nginx stays down, whatever happens to containers.
-    host.sh("./inside systemctl stop nginx; ./inside docker run --detach --name shop base:1 /bin/busybox sleep 900")
+    host.sh("./inside systemctl stop nginx; ./inside docker run --detach --name shop base:1 /bin/busybox sleep 86400")
         .ok();
     host.until(30, "grep -q ' shop$' /etc/hosts");
     host.sh("./inside docker restart --time 0 blog; ./inside moyai run hosts-sync").ok();

@@ -5,7 +5,7 @@ use crate::host::Host;
 /// Makes a backup image that anybody could have made.
 fn claim(host: &mut Host, tag: &str, labels: &str) {
     let changes: String = labels.split(' ').map(|label| format!(" --change 'LABEL {label}'")).collect();
-    host.sh(&format!("docker create --name evil base:1 /bin/busybox sleep 900 && docker commit{changes} evil foreign:{tag} && docker rm evil")).ok();
+    host.sh(&format!("docker create --name evil base:1 /bin/busybox sleep 86400 && docker commit{changes} evil foreign:{tag} && docker rm evil")).ok();
 }
 
 #[test]
@@ -46,8 +46,8 @@ fn image_labels_add_no_names_run_no_commands_and_hide_no_container() {
     let mut host = Host::new();
     host.sh("printf 'FROM base:1\\nLABEL com.docker.compose.service=deb.debian.org com.docker.compose.project=x moyai.verifies=x moyai.backup.before=\"touch /pwned\" moyai.backup=never\\n' >Dockerfile
              DOCKER_BUILDKIT=0 docker build --quiet --tag foreign:1 - <Dockerfile
-             docker run --detach --name guest --stop-signal KILL foreign:1 /bin/busybox sleep 900
-             docker run --detach --name own --label com.docker.compose.service=deb.debian.org --label com.docker.compose.project=x base:1 /bin/busybox sleep 900").ok();
+             docker run --detach --name guest --stop-signal KILL foreign:1 /bin/busybox sleep 86400
+             docker run --detach --name own --label com.docker.compose.service=deb.debian.org --label com.docker.compose.project=x base:1 /bin/busybox sleep 86400").ok();
     host.script("hosts-sync").ok();
     let hosts = host.sh("cat /etc/hosts").ok();
     assert!(hosts.contains("guest") && hosts.contains("own") && !hosts.contains("debian.org"), "{hosts}");

@@ -44,12 +44,13 @@ grow() {
     curl -skf -X PUT -H "$(grep -i '^content-type' head | tr -d '\r')" --data-binary @manifest $manifests/$1
 }
 back() { docker tag "$(docker inspect -f '{{.Image}}' ${1-web})" "$(docker inspect -f '{{.Config.Image}}' ${1-web})"; }
-site() { curl -s --max-time 5 -H 'Host: web.test' http://127.0.0.1:8088/; }
+site() { curl -s --max-time 100 -H 'Host: web.test' http://127.0.0.1:8088/; }
 "#;
 
 /// Prints what runs, the images, the volumes and the data, but no ids of volumes' files.
 const SEEN: &str = "docker ps -a --format '{{.Names}} {{.Image}} {{.State}}' | sort; docker inspect -f '{{.Image}}' web; docker image inspect -f '{{.Id}}' localhost:5000/site:1
-    docker volume ls -q | sort; docker network ls --format '{{.Name}}' | sort; docker exec web cat /www/data; ls -A state/backups/web; site";
+    docker volume ls -q | sort; docker network ls --format '{{.Name}}' | sort; docker exec web cat /www/data; ls -A state/backups/web
+    welcomes() { site | grep -q welcome; }; wait_for welcomes; site";
 
 /// Creates a site behind nginx with data in a volume, from the image `site:1`.
 fn site(options: &str) -> Host {
@@ -74,7 +75,7 @@ fn config(host: &mut Host, more: &str) {
     let usual = [
         "const SITES = [#{ name: \"web\", url: \"http://web.test/\", words: \"welcome\" }];",
         "const ASK_AGAIN = \"\";",
-        "const VERIFY_WAIT = 3;",
+        "const VERIFY_WAIT = 30;",
         "const VERIFY_STAYS = 1;",
         "const UPDATE_WATCH = 6;",
     ];
@@ -136,7 +137,9 @@ fn an_update_keeps_every_option_and_the_data() {
 fn a_broken_image_leaves_the_old_container_with_its_tag_and_data() {
     let mut host = site("");
     let before = host.seen();
-    let late = "cp /page /www/index.html; /bin/busybox httpd -p 8080 -h /www; sleep 6; exit 3";
+    // It works while its copy is checked, and ends while moyai watches it.
+    let late = "cp /page /www/index.html; /bin/busybox httpd -p 8080 -h /www; sleep 25; exit 3";
+    config(&mut host, "const UPDATE_WATCH = 40;");
     for (page, lines, change, code, says) in [
         (
             "welcome",
@@ -174,7 +177,7 @@ fn containers_that_cannot_be_updated_are_named_and_left_unchanged() {
     for name in ["built:1", "renamed:2"] {
         let container = name.split(':').next().unwrap();
         host.sh(&format!(
-            "docker run -d --name {container} --stop-signal KILL localhost:5000/{name} /bin/busybox sleep 900"
+            "docker run -d --name {container} --stop-signal KILL localhost:5000/{name} /bin/busybox sleep 86400"
         ))
         .ok();
     }
@@ -225,6 +228,7 @@ fn containers_that_cannot_be_updated_are_named_and_left_unchanged() {
     assert!(gave.out.contains("the registry has no such tag"), "{gave:?}");
     host.sh("mv gone /opt/registry/docker/registry/v2/repositories/site/_manifests/tags/1; kill $(cat registry.pid)")
         .ok();
+    host.until(30, "! kill -0 $(cat registry.pid) 2>/dev/null");
     let gave = host.script("update web");
     assert_eq!(gave.code, 1, "{gave:?}");
     assert!(gave.out.contains("connection refused"), "{gave:?}");
@@ -397,7 +401,7 @@ fn compose_services_and_network_dependents_are_updated_in_order() {
 services:
   web: {image: 'localhost:5000/site:1', container_name: web, stop_signal: KILL, depends_on: [db], labels: {moyai.update: 'yes'}, volumes: ['data:/www']}
   db: {image: 'localhost:5000/site:db', container_name: db, stop_signal: KILL, tmpfs: [/www], labels: {moyai.update: 'yes'}}
-  side: {image: 'localhost:5000/site:side', container_name: side, command: [/bin/busybox, sleep, '900'], stop_signal: KILL, network_mode: 'service:db'}
+  side: {image: 'localhost:5000/site:side', container_name: side, command: [/bin/busybox, sleep, '86400'], stop_signal: KILL, network_mode: 'service:db'}
 volumes: {data: {}}
 E
         cd app; docker-compose -f compose.yml up --detach 2>&1",
@@ -409,7 +413,12 @@ E
     let before = host.sh(ids).ok();
     host.push("welcome two", "", "");
     host.reg("image db 'db two' && back db").ok();
-    host.sh("docker events --format '{{.Actor.Attributes.name}}' --filter event=start >events & echo $! >events.pid; sleep 1").ok();
+    host.sh("docker events --format '{{.Actor.Attributes.name}}' --filter event=start >events & echo $! >events.pid")
+        .ok();
+    // It lists the starts from its first one on.
+    host.sh("docker create --name verify-probe base:1 /bin/busybox true").ok();
+    host.until(30, "docker start verify-probe >/dev/null && [ -s events ]");
+    host.sh("docker rm -f verify-probe").ok();
     let out = host.script("update").ok();
     assert!(out.starts_with("db: updated to localhost:5000/site:db") && out.contains("\nweb: updated to "), "{out}");
     let starts = host.sh("kill $(cat events.pid); grep -v verify- events | uniq").ok();
@@ -441,7 +450,7 @@ E
 /// Sends requests without end and prints the status of each: two clients connect for each request, one keeps its
 /// connection.
 const LOAD: &str = r#"for kind in close close keep-alive; do
-    curl -s --rate 30/s -o /dev/null -w '%{http_code}\n' --max-time 5 -H 'Host: web.test' -H "Connection: $kind" 'http://127.0.0.1:8088/?[1-1000000]' >>load 2>&1 & echo $! >>load.pids
+    curl -s --rate 30/s -o /dev/null -w '%{http_code}\n' --max-time 100 -H 'Host: web.test' -H "Connection: $kind" 'http://127.0.0.1:8088/?[1-1000000]' >>load 2>&1 & echo $! >>load.pids
 done"#;
 
 #[test]

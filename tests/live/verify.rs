@@ -15,7 +15,7 @@ fn site(options: &str) -> Host {
     host.sh("echo 'server { listen 80; server_name web.test; location / { proxy_pass http://web:8080/; } }' >/etc/nginx/conf.d/web.conf
         \"$moyai\" run hosts-sync")
         .ok();
-    config(&mut host, "");
+    config(&mut host, 60);
     host
 }
 
@@ -27,9 +27,10 @@ fn start(host: &mut Host, options: &str) {
     .ok();
 }
 
-fn config(host: &mut Host, more: &str) {
+/// Writes a configuration in which a copy has this many seconds to show its page.
+fn config(host: &mut Host, wait: u32) {
     let text = format!(
-        "const SITES = [#{{ url: \"https://web.test/\", words: \"the words\" }}];\nconst VERIFY_WAIT = 3;\nconst VERIFY_STAYS = 1;\n{more}\n"
+        "const SITES = [#{{ url: \"https://web.test/\", words: \"the words\" }}];\nconst VERIFY_WAIT = {wait};\nconst VERIFY_STAYS = 1;\n"
     );
     std::fs::write(host.path("scripts/config.rhai"), text).unwrap();
 }
@@ -56,7 +57,7 @@ fn save(host: &mut Host, version: &str) {
 #[ignore = "needs a private host: tests/run"]
 fn verification_uses_a_copy_that_cannot_reach_the_site() {
     let options = "--network back --network-alias shop --publish 8085:8080 --hostname shop --restart always --memory 64m -v /srv:/srv \
-        --label 'traefik.http.routers.x.rule=Host(`web.test`)' --label 'moyai.verify=sleep 8'";
+        --label 'traefik.http.routers.x.rule=Host(`web.test`)' --label 'moyai.verify=sleep 20'";
     let mut host = site(options);
     host.run("live", "");
     host.script("hosts-sync").ok();
@@ -67,7 +68,9 @@ fn verification_uses_a_copy_that_cannot_reach_the_site() {
     let before = host.sh("cat /etc/hosts; docker inspect web | sort").ok();
 
     host.sh("\"$moyai\" run -v verify web v1 >out.log 2>&1 & echo $! >pid").ok();
-    host.until(10, "docker top $(docker ps -q --filter name=.verify-) 2>/dev/null | grep -q 'sleep 8'");
+    host.until(10, "docker top $(docker ps -q --filter name=.verify-) 2>/dev/null | grep -q 'sleep 20'");
+    // The copy stays as long as it is examined.
+    host.sh("kill -STOP $(cat pid)").ok();
     let copy = host.sh("docker ps --format '{{.Names}}' --filter name=.verify-").ok().trim().to_owned();
     let inspect = format!(
         "docker inspect -f '{{{{.HostConfig.PortBindings}}}} {{{{range $name, $end := .NetworkSettings.Networks}}}}{{{{$name}}}}{{{{end}}}} {{{{.HostConfig.Memory}}}} {{{{.Config.Hostname}}}} {{{{.HostConfig.RestartPolicy.Name}}}}' {copy}"
@@ -78,7 +81,8 @@ fn verification_uses_a_copy_that_cannot_reach_the_site() {
     // The copy reaches neither the host's own service nor the other container.
     for (who, answers) in [("web", true), (&*copy, false)] {
         let address = "172.17.0.1:8077/hostname";
-        let gave = host.sh(&format!("docker exec {who} /bin/busybox timeout 1 wget -q -O - http://{address}"));
+        let limit = if answers { 100 } else { 1 };
+        let gave = host.sh(&format!("docker exec {who} /bin/busybox timeout {limit} wget -q -O - http://{address}"));
         assert_eq!(gave.code == 0, answers, "{who}: {}{}", gave.out, gave.err);
     }
     let other = host.sh("docker inspect -f '{{.NetworkSettings.IPAddress}}' live").ok();
@@ -95,13 +99,14 @@ fn verification_uses_a_copy_that_cannot_reach_the_site() {
     assert_eq!(host.script("hosts-sync").ok(), "");
     assert!(host.script("restore web nothing").failed(1).contains("there is no backup"));
 
+    host.sh("kill -CONT $(cat pid)").ok();
     host.until(20, "! kill -0 $(cat pid) 2>/dev/null");
     let said = host.sh("cat out.log").ok();
     assert!(
-        said.contains("backup/web:v1 of web is verified: https://web.test/ is up, \"sleep 8\" succeeded"),
+        said.contains("backup/web:v1 of web is verified: https://web.test/ is up, \"sleep 20\" succeeded"),
         "{said}"
     );
-    assert_eq!(verified(&mut host), "web:v1 true https://web.test/ is up, \"sleep 8\" succeeded\n");
+    assert_eq!(verified(&mut host), "web:v1 true https://web.test/ is up, \"sleep 20\" succeeded\n");
     assert_eq!(copies(&mut host), "");
     assert_eq!(host.sh("cat /etc/hosts; docker inspect web | sort").ok(), before);
     assert_eq!(host.sh("docker exec web cat /www/index.html; cat /srv/file").ok(), "the words\nhost\n");
@@ -130,6 +135,8 @@ fn a_backup_that_fails_verification_is_reported_and_kept() {
     ] {
         host.sh("docker rm -f web; docker volume rm data; rm -rf \"$MOYAI_STATE\"").ok();
         start(&mut host, options);
+        // Two failed health checks may take longer than three seconds.
+        config(&mut host, if why.contains("unhealthy") { 100 } else { 3 });
         let kept = "docker inspect web.old-20261124-015517 >/dev/null";
         host.sh(&format!("{kept} || docker create --name web.old-20261124-015517 base:1 /bin/sh")).ok();
         host.sh(&format!("docker exec web sh -c 'rm() {{ /bin/busybox rm $1; }}; {change}'")).ok();
@@ -148,7 +155,7 @@ fn a_backup_that_fails_verification_is_reported_and_kept() {
     host.sh("docker rm -f web; docker volume rm data").ok();
     start(&mut host, "");
     host.sh("docker rm -f web; docker create --name web --stop-signal KILL base:1 /bin/sh /start
-        echo 'sleep 900' >start && docker cp start web:/start && docker start web
+        echo 'sleep 86400' >start && docker cp start web:/start && docker start web
         echo 'echo the disk is gone; exit 7' >start && docker cp start web:/start && \"$moyai\" run backup --tag v2")
         .ok();
     let err = host.script("verify web v2").failed(1);
@@ -212,10 +219,14 @@ fn the_next_run_cleans_up_an_interrupted_verification() {
     }
     host.sh("docker exec web cat /www/index.html").ok();
     // Docker finishes the requests of a killed run a moment later.
-    host.sh("sleep 1; \"$moyai\" run verify web").ok();
+    host.until(30, "! pgrep -x docker >/dev/null");
+    host.script("verify web").ok();
     assert_eq!(copies(&mut host), "");
-    // Two at once: the second notices the first.
-    let gave = host.sh("\"$moyai\" run verify web & sleep 1; \"$moyai\" run verify web; code=$?; wait $!; exit $code");
+    // Two at once: the second notices the first, which waits for that.
+    let gave = host.sh(
+        "rm -f state/locks/verify.lock; \"$moyai\" run verify web & wait_for test -s state/locks/verify.lock; kill -STOP $!
+         \"$moyai\" run verify web; code=$?; kill -CONT $!; wait $!; exit $code",
+    );
     assert_eq!(gave.code, 75, "{}", gave.err);
     assert_eq!(copies(&mut host), "");
 }
@@ -362,7 +373,7 @@ fn registry(host: &mut Host, more: &str) {
         "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: /opt/registry\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:5000\n{more}"
     );
     std::fs::write(host.path("registry.yml"), text).unwrap();
-    host.sh("[ -e pid ] && kill $(cat pid); docker-registry serve registry.yml >registry.log 2>&1 & echo $! >pid").ok();
+    host.sh("docker-registry serve registry.yml >registry.log 2>&1 & echo $! >pid").ok();
     host.until(10, "curl -s -o /dev/null http://localhost:5000/v2/");
 }
 
@@ -480,9 +491,12 @@ fn failed_copies_are_reported_and_existing_copies_stay() {
     .ok();
     registry(&mut host, "auth:\n  htpasswd:\n    realm: x\n    path: /opt/htpasswd\n");
     is_reported(&mut host, "no basic auth credentials");
-    host.sh("kill $(cat pid); rm pid; sleep 0.5; busybox nc -lk -p 5000 -e /bin/sh -c 'printf \"HTTP/1.1 500 oh\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n\"' & echo $! >pid").ok();
+    let ends = "has_ended() { ! kill -0 $(cat pid) 2>/dev/null; }; kill $(cat pid); wait_for has_ended; rm pid";
+    host.sh(ends).ok();
+    host.sh("busybox nc -lk -p 5000 -e /bin/sh -c 'printf \"HTTP/1.1 500 oh\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n\"' & echo $! >pid").ok();
+    host.until(30, "grep -q ':1388 0*:0000 0A' /proc/net/tcp /proc/net/tcp6");
     is_reported(&mut host, "500");
-    host.sh("kill $(cat pid); rm pid").ok();
+    host.sh(ends).ok();
     is_reported(&mut host, "connection refused");
     // A working registry again: nothing is left to clean up.
     registry(&mut host, "");
@@ -513,8 +527,12 @@ fn verification_starts_the_dependencies_of_a_site_with_its_copy() {
         host.sh(&format!("docker rm -f front; docker run -d --name front --network back {label} --stop-signal KILL base:1 /bin/busybox sh -c '{fetch}'")).ok();
     };
     let policy = "fn backup_ref(c, when) { `base.${c.name}:${when}` }";
-    let sites = "const SITES = [#{ name: \"front\", url: \"http://front.test/\", words: \"the words\" }];\nconst VERIFY_WAIT = 3;\nconst VERIFY_STAYS = 1;";
-    std::fs::write(host.path("scripts/config.rhai"), format!("{sites}\n{policy}")).unwrap();
+    let sites = "const SITES = [#{ name: \"front\", url: \"http://front.test/\", words: \"the words\" }];\nconst VERIFY_STAYS = 1;";
+    let config = |host: &mut Host, wait: u32| {
+        std::fs::write(host.path("scripts/config.rhai"), format!("{sites}\nconst VERIFY_WAIT = {wait};\n{policy}"))
+            .unwrap();
+    };
+    config(&mut host, 60);
     host.sh("echo 'server { listen 80; server_name front.test; location / { proxy_pass http://front:8080/; } }' >/etc/nginx/conf.d/front.conf").ok();
 
     front(&mut host, "--label moyai.verify.with=web");
@@ -524,8 +542,10 @@ fn verification_starts_the_dependencies_of_a_site_with_its_copy() {
     assert_eq!(verified(&mut host), "front:v1 true http://front.test/ is up\nweb:v1 true http://web.test/ is up\n");
     assert_eq!(copies(&mut host), "");
     front(&mut host, "");
+    config(&mut host, 3);
     let err = host.script("backup front --tag v2 --verify").failed(1);
     assert!(err.contains("connection refused") && err.contains("after 3 s"), "{err}");
+    config(&mut host, 60);
     // The other container's backup counts.
     front(&mut host, "--label moyai.verify.with=web");
     host.sh("docker exec web sh -c 'echo spoilt >/www/index.html'; docker exec front sh -c 'true'").ok();

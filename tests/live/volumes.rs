@@ -107,6 +107,8 @@ fn a_site_that_was_already_down_causes_no_rollback() {
     let health = "--health-cmd 'busybox test ! -e /ill' --health-interval 200ms --health-retries 1";
     host.run("web", &format!("{QUICK} {health}"));
     host.sh("docker exec web busybox touch /ill").ok();
+    // Otherwise a check that began before could make it unhealthy later.
+    host.until(20, "[ \"$(docker inspect -f '{{.State.Health.Status}}' web)\" = unhealthy ]");
     host.script("backup web --tag ill").ok();
     host.sh("docker exec web busybox rm /ill").ok();
     host.until(20, "[ \"$(docker inspect -f '{{.State.Health.Status}}' web)\" = healthy ]");
@@ -131,7 +133,7 @@ fn backup_names_are_valid_and_never_grow() {
     let mut host = Host::new();
     host.run("Web__Shop", QUICK);
     host.run("twin", QUICK);
-    host.sh("docker run -d --name bare --stop-signal KILL $(docker images -q base:1) /bin/busybox sleep 900").ok();
+    host.sh("docker run -d --name bare --stop-signal KILL $(docker images -q base:1) /bin/busybox sleep 86400").ok();
     let names = "docker images --format '{{.Repository}}:{{.Tag}}' | grep -vE '^base:1$|^<none>' | sort | tr '\\n' ' '";
     host.script("backup --tag v").ok();
     assert_eq!(host.sh(names).ok(), "backup/bare:v backup/twin:v backup/web__shop:v ");
@@ -193,7 +195,7 @@ fn second_nightly_runs_and_unfreezable_containers_do_not_fail() {
     assert_eq!(host.sh("[ -e /run/frozen ]; docker inspect -f '{{.State.Status}}' web").ok(), "running\n");
     // Two at once: one makes the backup, the other says that it is already being made.
     host.sh(
-        "echo 'lock(\"backup\"); sleep(60);' >scripts/holds.rhai; \"$moyai\" run holds & echo $! >holds.pid; disown",
+        "echo 'lock(\"backup\"); sleep(3600);' >scripts/holds.rhai; \"$moyai\" run holds & echo $! >holds.pid; disown",
     )
     .ok();
     host.until(10, "[ -s state/locks/backup.lock ]");
@@ -220,7 +222,7 @@ fn the_next_compose_up_uses_the_restored_volumes() {
     let mut host = Host::new();
     host.sh("mkdir app; cat >app/compose.yml <<'E'
 services:
-  db: {image: 'base:1', command: [/bin/busybox, sleep, '900'], stop_signal: KILL, volumes: ['data:/data']}
+  db: {image: 'base:1', command: [/bin/busybox, sleep, '86400'], stop_signal: KILL, volumes: ['data:/data']}
 volumes: {data: {labels: {kept: '1'}}}
 E
         cd app; docker-compose -f compose.yml up --detach 2>&1")
@@ -245,6 +247,7 @@ E
 fn a_verification_copy_gets_the_same_settings_and_link_names_as_a_restore() {
     let mut host = Host::new();
     host.sh("docker run -d --name db --label moyai.verify.for=web --stop-signal KILL base:1 /bin/busybox httpd -f -p 8080 -h /").ok();
+    host.listens("db", 8080);
     // The line prints the same in the copy and in the container.
     let command = "/bin/busybox stat -c '%u:%g %a' /data /data/own && /bin/busybox wget -q -O /dev/null http://database:8080/bin/sh && echo found";
     std::fs::write(

@@ -57,7 +57,7 @@ fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
         }
         argv.push(word.to_string());
     }
-    Ok(Command::new(Plan::of(vec![crate::process::Stage { argv, ..Default::default() }])))
+    Ok(Command { plan: Plan::read(argv) })
 }
 
 /// Refuses options that `docker::exec` or `docker::logs` does not have, or that have the wrong type.
@@ -256,7 +256,7 @@ pub mod containers {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn check_saved(call: NativeCallContext, image: &str, name: &str, copy: Command) -> Fallible<()> {
-        Ok(saved::check(&Context::of(&call).run, image, name, copy.plan().clone())?)
+        Ok(saved::check(&Context::of(&call).run, image, name, copy.plan.clone())?)
     }
 
     /// Returns the volumes: `docker volume ls`.

@@ -1,6 +1,7 @@
 //! Containers that depend on another one.
 
 use super::{Context, Fallible, converted, from_json};
+use crate::api::texts;
 use crate::host::docker as plain;
 use rhai::Array;
 use rhai::plugin::*;
@@ -59,8 +60,7 @@ pub mod sharing {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn users(call: NativeCallContext, places: Array, but: Array) -> Fallible<Array> {
-        let texts = |list: Array| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-        converted(&plain::users(&Context::of(&call).run, &texts(places), &texts(but))?)
+        converted(&plain::users(&Context::of(&call).run, &texts(&places), &texts(&but))?)
     }
 
     /// Stops a container if it runs. A paused one is unpaused first, because it would not receive the signal.

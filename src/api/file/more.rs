@@ -9,6 +9,11 @@ use rhai::plugin::*;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Returns the fields of each line of `/etc/passwd` or `/etc/group`.
+fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    text.lines().map(|line| line.split(':').collect())
+}
+
 /// Returns the ID of a user or group, given as a number or as a name in `/etc/passwd` or `/etc/group`.
 fn id(what: &str, list: &str, name: &str) -> Result<Option<u32>> {
     if name.is_empty() {
@@ -18,8 +23,7 @@ fn id(what: &str, list: &str, name: &str) -> Result<Option<u32>> {
         return Ok(Some(number));
     }
     let known = fs::read_to_string(list).map_err(|error| explain("read", Path::new(list), &error))?;
-    let found = known.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == name);
-    let number = found.and_then(|fields| fields.get(2)?.parse().ok());
+    let number = rows(&known).find(|fields| fields[0] == name).and_then(|fields| fields.get(2)?.parse().ok());
     number.map(Some).ok_or_else(|| {
         Error::new(format!("there is no {what} `{name}` in {list}")).help("a number works too: \"1000:1000\"")
     })
@@ -29,9 +33,7 @@ fn id(what: &str, list: &str, name: &str) -> Result<Option<u32>> {
 fn name(list: &str, number: u32) -> String {
     let known = fs::read_to_string(list).unwrap_or_default();
     let wanted = number.to_string();
-    let found =
-        known.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.get(2) == Some(&&*wanted));
-    found.map_or(wanted.clone(), |fields| fields[0].to_owned())
+    rows(&known).find(|fields| fields.get(2) == Some(&&*wanted)).map_or(wanted.clone(), |fields| fields[0].to_owned())
 }
 
 /// Returns the paths below a directory whose name matches.

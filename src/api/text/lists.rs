@@ -12,25 +12,20 @@ use std::cmp::Ordering;
 fn utmost(list: Array, wanted: Ordering) -> Fallible<Dynamic> {
     let mut found: Option<Dynamic> = None;
     for value in list {
-        let better = match &found {
-            None => {
-                // A single element must be comparable too.
-                order(&value, &value)?;
-                true
-            }
-            Some(best) => order(&value, best)? == wanted,
-        };
-        if better {
+        // A single element must be comparable too.
+        let order = order(&value, found.as_ref().unwrap_or(&value))?;
+        if found.is_none() || order == wanted {
             found = Some(value);
         }
     }
     Ok(optional(found))
 }
 
-/// Refuses lines: they are text, and as text 9 is greater than 10.
-fn numbers(name: &str, source: &Dynamic) -> Fallible<()> {
+/// Returns the elements of an array. It refuses lines: they are text, and as text 9 is greater than 10.
+fn numbers(name: &str, source: Dynamic) -> Fallible<Array> {
+    let source = source.flatten();
     if source.is_array() {
-        return Ok(());
+        return Ok(source.into_array().unwrap_or_default());
     }
     let error = Error::new(format!("`{name}` works on an array, and these are lines: as text 9 is greater than 10"));
     Err(error.help(format!("make numbers of them: `.map(|line| line.to_int()).{name}()`")).into())
@@ -52,9 +47,7 @@ pub mod lists {
     /// ```
     #[rhai_fn(name = "max", return_raw)]
     pub fn greatest(source: Dynamic) -> Fallible<Dynamic> {
-        let source = source.flatten();
-        numbers("max", &source)?;
-        utmost(source.into_array().unwrap_or_default(), Ordering::Greater)
+        utmost(numbers("max", source)?, Ordering::Greater)
     }
 
     /// Returns the smallest element.
@@ -70,9 +63,7 @@ pub mod lists {
     /// ```
     #[rhai_fn(name = "min", return_raw)]
     pub fn least(source: Dynamic) -> Fallible<Dynamic> {
-        let source = source.flatten();
-        numbers("min", &source)?;
-        utmost(source.into_array().unwrap_or_default(), Ordering::Less)
+        utmost(numbers("min", source)?, Ordering::Less)
     }
 
     /// Adds up numbers: `awk '{ sum += $1 } END { print sum }'`.
@@ -88,9 +79,7 @@ pub mod lists {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sum(source: Dynamic) -> Fallible<Dynamic> {
-        let source = source.flatten();
-        numbers("sum", &source)?;
-        let list = source.into_array().unwrap_or_default();
+        let list = numbers("sum", source)?;
         if let Some(odd) = list.iter().find(|value| !value.is_int() && !value.is_float()) {
             let error = Error::new(format!("sum: `{odd}` is not a number"));
             return Err(error

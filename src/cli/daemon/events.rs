@@ -63,10 +63,9 @@ impl Listener {
     ///
     /// # Errors
     /// If the thread cannot be started.
-    pub fn start(run: Arc<Run>, actions: Vec<&'static str>, to: Sender<Message>) -> std::io::Result<Self> {
+    pub fn start(run: Arc<Run>, actions: Vec<&'static str>, to: Sender<Message>) -> Result<Self> {
         let listener = Self { run: run.clone(), actions: actions.clone() };
-        let thread = std::thread::Builder::new().name("events".into()).stack_size(super::STACK);
-        thread.spawn(move || {
+        super::thread("events", move || {
             let mut pause = PAUSE[0] / 2;
             while run.cancel.cause().is_none() {
                 let begun = Instant::now();

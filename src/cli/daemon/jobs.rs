@@ -3,10 +3,10 @@
 use super::standby::{STANDBY, Standby};
 use super::systemd::{ERROR, INFO, Lines, Log};
 use super::task::{Job, Task};
-use super::{Message, STACK, Service, alarm, events, quiet, shown};
+use super::{Message, Service, alarm, events, quiet, shown, thread};
 use crate::cli::alarm::RUNG;
 use crate::process::{self, Plan, Running};
-use crate::run::{Error, Result, Run, cause};
+use crate::run::{Result, Run};
 use crate::schedule::due::Due;
 use crate::schedule::rules::{Rule, When};
 use chrono::{Local, TimeDelta, Utc};
@@ -76,15 +76,13 @@ impl Service {
         task.running = Some(Job { due, run: Some(run.clone()) });
         self.keep(index, pid.and_then(|pid| Some((pid.as_raw_nonzero().get(), process::started(pid)?))));
         let (name, to) = (self.tasks[index].rule.script.clone(), self.sender.clone());
-        let thread = std::thread::Builder::new().name("job".into()).stack_size(STACK);
-        let watching = thread.spawn(move || {
+        let watching = thread("job", move || {
             let result = watch(&run, running, log, &name);
             drop(burst);
             // A daemon that stops ends this run too.
             let _ = to.send(Message::Ended(number, result));
         });
         if let Err(error) = watching {
-            let error = Error::new(format!("start a thread: {}", cause(&error)));
             self.end(number, &Err(error));
         }
     }
@@ -149,9 +147,7 @@ impl Service {
 
 /// Returns the arguments that run a rule's script, or prepare its run.
 pub(super) fn words(subcommand: &str, rule: &Rule) -> Vec<String> {
-    let timeout = rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
-    let words = ["moyai", subcommand].map(str::to_owned).into_iter().chain(timeout);
-    words.chain(rule.words()).collect()
+    [["moyai", subcommand].map(str::to_owned).to_vec(), rule.words()].concat()
 }
 
 /// Follows a script to its end and logs its output.

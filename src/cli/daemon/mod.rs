@@ -16,7 +16,7 @@ mod year;
 
 use crate::engine;
 use crate::process;
-use crate::run::{Error, Options, Result, Run, cause, wait_for};
+use crate::run::{Error, Result, Run, cause, wait_for};
 use crate::schedule::due::{Due, Schedule};
 use crate::schedule::rules::{Event, Rules, When};
 use crate::store::lock;
@@ -95,9 +95,7 @@ struct Service {
 impl Daemon {
     /// Runs the rules until TERM, QUIT or INT. HUP reloads them.
     pub fn main(&self) -> Result<i32> {
-        let mut options = Options::default();
-        options.scripts = self.common.scripts.clone().or(options.scripts);
-        let run = Run::new(options)?;
+        let run = Run::new(self.common.options())?;
         process::leave_orphans();
         let _alone = lock::hold(&run, "daemon")?;
         events::tidy(&run);
@@ -120,13 +118,9 @@ impl Service {
         let mut signals =
             Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]).map_err(|error| failed("listen for signals", &error))?;
         let to = sender.clone();
-        let thread = |name: &str| std::thread::Builder::new().name(name.into()).stack_size(STACK);
-        let listening =
-            thread("signals").spawn(move || signals.forever().try_for_each(|signal| to.send(Message::Signal(signal))));
-        listening.map_err(|error| failed("start a thread", &error))?;
+        thread("signals", move || drop(signals.forever().try_for_each(|signal| to.send(Message::Signal(signal)))))?;
         let (clock, to) = (timer.clone(), sender.clone());
-        let ticking = thread("clock").spawn(move || tick(|| rustix::io::read(&*clock, &mut [0; 8]), &to));
-        ticking.map_err(|error| failed("start a thread", &error))?;
+        thread("clock", move || tick(|| rustix::io::read(&*clock, &mut [0; 8]), &to))?;
         let memory = Memory::load(&run, log);
         Ok(Self {
             run,
@@ -187,11 +181,7 @@ impl Service {
         if actions.is_empty() {
             return;
         }
-        let started = quiet(&self.run).and_then(|run| {
-            let listener = Listener::start(run, actions, self.sender.clone());
-            listener.map_err(|error| Error::new(format!("start a thread: {}", cause(&error))))
-        });
-        match started {
+        match quiet(&self.run).and_then(|run| Listener::start(run, actions, self.sender.clone())) {
             Ok(listener) => self.listener = Some(listener),
             Err(error) => self.log.say(ERROR, &format!("no events are received: {error}")),
         }
@@ -219,8 +209,7 @@ impl Service {
                     WARNING,
                     &format!("`{command}`, started by the previous daemon, is still running (pid {})", running.0),
                 );
-                let thread = std::thread::Builder::new().name("job".into()).stack_size(STACK);
-                let waiting = thread.spawn(move || {
+                let waiting = thread("job", move || {
                     wait_for(&[process.as_fd()], None);
                     // If it failed, it has already reported that itself.
                     let unknown = Error::new("it ended after the daemon that started it").exit(0);
@@ -436,6 +425,12 @@ fn tick(mut wait: impl FnMut() -> rustix::io::Result<usize>, to: &Sender<Message
             _ => return,
         }
     }
+}
+
+/// Starts a thread that only waits and forwards messages.
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let started = std::thread::Builder::new().name(name.into()).stack_size(STACK).spawn(work);
+    started.map(drop).map_err(|error| Error::new(format!("start a thread: {}", cause(&error))))
 }
 
 /// Makes a run for another process, which signals to the daemon do not end.

@@ -27,8 +27,7 @@ pub fn check(run: &Arc<Run>) -> Finding {
             add(&mut by, rule.script, daemon);
         }
     }
-    let files = DIRECTORIES.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
-    let mut files: Vec<_> = files.map(|entry| entry.path()).chain([Path::new("/etc/crontab").to_owned()]).collect();
+    let mut files: Vec<_> = crontab::files(&DIRECTORIES).collect();
     files.sort();
     for path in files.iter().filter(|path| counts(path)) {
         for script in std::fs::read_to_string(path).unwrap_or_default().lines().filter_map(script) {

@@ -1,10 +1,10 @@
 //! The files of `moyai setup`: which are missing, their diffs, and the record of what setup has written.
 
+use crate::run::text::hex;
 use crate::run::{Error, Result, Run, cause};
 use crate::store::{replace, state};
 use ring::digest::{SHA256, digest};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The record: paths with checksums of the files that setup has written.
@@ -82,8 +82,5 @@ fn keep(run: &Run, record: &BTreeMap<String, String>) -> Result<()> {
 }
 
 fn sum(text: &str) -> String {
-    digest(&SHA256, text.as_bytes()).as_ref().iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(digest(&SHA256, text.as_bytes()))
 }

@@ -1,11 +1,12 @@
 //! Checks whether `moyai setup` can work on this host, and what is on it.
 
+use crate::api::plain;
 use crate::cli::doctor::versions;
 use crate::engine::values;
 use crate::host::docker::engine;
 use crate::process::{self, Plan, Stage};
 use crate::run::{Error, Result, Run, exit};
-use rhai::{Dynamic, Map};
+use rhai::Map;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The result of `lib/propose`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(default)]
 pub struct Proposal {
     /// What is on this host, one per line.
     pub found: Vec<String>,
@@ -39,19 +41,7 @@ pub struct Proposal {
 pub fn propose(run: &Arc<Run>) -> Result<Proposal> {
     let text = "import \"lib/propose\" as propose; propose::host()";
     let map: Map = values::ask(run, text, LIMIT).map_err(|error| Error { place: None, ..error.exit(exit::FAILED) })?;
-    let list = |name: &str| {
-        let list = map.get(name).and_then(|value| value.clone().into_array().ok()).unwrap_or_default();
-        list.iter().map(Dynamic::to_string).collect()
-    };
-    Ok(Proposal {
-        found: list("found"),
-        notes: list("notes"),
-        config: map.get("config").map(Dynamic::to_string).unwrap_or_default(),
-        sites: list("sites"),
-        backup: list("backup"),
-        store: map.get("store").and_then(|value| value.as_bool().ok()).unwrap_or_default(),
-        unwatched: list("unwatched"),
-    })
+    plain("read the result of `lib/propose`", map)
 }
 
 /// Refuses a host without its own Docker daemon with reachable containers.

@@ -4,11 +4,11 @@ mod files;
 mod host;
 mod remove;
 
-use super::{Common, check, crontab, doctor, print_error};
+use super::{Common, check, crontab, doctor, listening, print_error};
 use crate::engine::load;
 use crate::process::{self, Output, Plan};
-use crate::run::text::quote;
-use crate::run::{Error, Options, Result, Run, exit};
+use crate::run::text::quoted;
+use crate::run::{Error, Result, Run, exit};
 use files::Change;
 use host::Proposal;
 use serde_json::json;
@@ -73,7 +73,7 @@ impl Step {
     }
 
     fn line(&self) -> String {
-        self.words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+        quoted(&self.words)
     }
 }
 
@@ -85,13 +85,11 @@ impl Setup {
     /// ask on.
     pub fn main(&self) -> Result<i32> {
         let root = rustix::process::geteuid().is_root();
-        let mut options = Options::default();
-        options.scripts = self.common.scripts.clone().or(options.scripts);
+        let mut options = self.common.options();
         if !root {
             options.places.scripts = "/etc/moyai/scripts".into();
         }
-        let run = Run::new(options)?;
-        run.cancel.listen()?;
+        let run = listening(options)?;
         let shows = self.dry_run || !root;
         if self.remove {
             return remove::main(&run, shows, self.yes || self.json, |question| self.agreed(&run, question));

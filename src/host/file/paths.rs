@@ -1,7 +1,7 @@
 //! Questions about paths, and changes of them, as scripts ask and make them: recorded, and planned in a dry run.
 
 use super::{PLANNED_SIZE, absent, answer, matching_in, put, read_seen, stat, text, try_stat};
-use crate::process::{self, Output, Plan, Unfinished};
+use crate::process::{self, Output, Plan};
 use crate::run::overlay::Found;
 use crate::run::text::quote;
 use crate::run::{Error, Result, Run, Tail, cause, owned};
@@ -287,7 +287,7 @@ pub fn fill(run: &Run, plan: Plan, path: &str, mode: Option<u32>) -> Result<()> 
         return process::run(run, &plan).map(|_| ());
     }
     let new = replace::Unfinished::begin(path, mode)?;
-    plan.unfinished = Some(Unfinished(Arc::new(new.file()?)));
+    plan.unfinished = Some(Arc::new(new.file()?));
     match process::run(run, &plan) {
         Ok(_) => new.complete(),
         Err(mut error) => {

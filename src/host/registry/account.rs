@@ -1,7 +1,7 @@
 //! The accounts of the docker client: `config.json` and its credential helpers.
 
 use crate::host::http;
-use crate::process::{self, Input, Plan};
+use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ fn config() -> Result<Option<Value>> {
 /// Queries a credential helper: it reads the server and prints `{"Username", "Secret"}`.
 fn helped(run: &Run, helper: &str, server: &str) -> Result<Option<Account>> {
     let mut plan = Plan::read([format!("docker-credential-{helper}"), "get".to_owned()]);
-    plan.input = Input::Text(server.as_bytes().into());
+    plan.input = Some(server.as_bytes().into());
     plan.reads = true;
     plan.lenient = true;
     let outcome = process::run(run, &plan)?;

@@ -2,7 +2,7 @@
 
 use super::repository::{Repository, TAKES};
 use crate::host::file;
-use crate::process::{self, Input, Plan, Stage};
+use crate::process::{self, Plan, Stage};
 use crate::run::{Error, Result, Run};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl Repository<'_> {
     pub(super) fn save(&self, options: &[String], from: From<'_>, limit: Option<Duration>) -> Result<Summary> {
         let mut args = vec!["backup".to_owned(), "--json".into(), "--quiet".into()];
         args.extend_from_slice(options);
-        let (mut stages, mut input) = (Vec::new(), Input::Null);
+        let (mut stages, mut input) = (Vec::new(), None);
         let stdin = |name: &str| ["--stdin".to_owned(), "--stdin-filename".into(), name.to_owned()];
         match from {
             From::Paths(paths) => args.extend(["--".to_owned()].into_iter().chain(paths.iter().cloned())),
@@ -85,7 +85,7 @@ impl Repository<'_> {
                 args.extend(stdin(name));
             }
             From::Text(text, name) => {
-                input = Input::Text(text.into_bytes().into());
+                input = Some(text.into_bytes().into());
                 args.extend(stdin(name));
             }
         }

@@ -4,7 +4,7 @@
 //! Every layer is in memory. So it works on any disk, needs no tidying, and many hosts can share what is below it.
 
 use super::{Host, Try, make_dir, opened, write};
-use crate::run::Result;
+use crate::run::{Result, this_program};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, unmount};
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -16,24 +16,7 @@ const LAYERED: [&str; 6] = ["dev", "etc", "opt", "srv", "usr", "var"];
 
 /// What a root directory of another system brings itself, and what is mounted anew in it. All other directories stay
 /// the machine's, as without a root.
-const OWN: [&str; 16] = [
-    "bin",
-    "boot",
-    "dev",
-    "etc",
-    "lib",
-    "lib32",
-    "lib64",
-    "libx32",
-    "lost+found",
-    "opt",
-    "proc",
-    "run",
-    "sbin",
-    "srv",
-    "usr",
-    "var",
-];
+const OWN: &str = "bin boot dev etc lib lib32 lib64 libx32 lost+found opt proc run sbin srv usr var";
 
 impl Host<'_> {
     /// Mounts the file systems of the host, and makes a root directory the host's `/`.
@@ -42,7 +25,7 @@ impl Host<'_> {
     /// When a directory cannot be mounted, with its path.
     pub(super) fn mounts(&self) -> Result<()> {
         let this = File::open(self.dir).tried(|| format!("open `{}`", self.dir.display()))?;
-        let program = super::this()?;
+        let program = this_program()?;
         let terminals = File::open("/dev/pts");
         let machine = ["hosts", "resolv.conf"].map(|name| (name, fs::read(Path::new("/etc").join(name))));
         let layers = self.dir.join("layers");
@@ -119,7 +102,7 @@ impl Host<'_> {
         layer(root, "slash", &slash)?;
         let entries = fs::read_dir("/").tried(|| "list `/`".into())?;
         for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-            if OWN.iter().any(|own| entry.file_name() == *own) {
+            if OWN.split(' ').any(|own| entry.file_name() == own) {
                 continue;
             }
             let inside = slash.join(entry.file_name());

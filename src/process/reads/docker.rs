@@ -1,6 +1,6 @@
 //! `docker`, `docker compose` and `podman`, judged by verb: the kernel cannot restrict what the daemon does for them.
 
-use super::{Grant, Reason, Spec, Verdict, parse};
+use super::{Grant, Reason, Verdict, has, parse, unless};
 
 /// The options before the verb.
 const GLOBAL: &str = "+-Dv -c: -H: -l: --config= --context= --debug --host= --log-level= --tls --tlscacert= --tlscert= \
@@ -9,201 +9,50 @@ const GLOBAL: &str = "+-Dv -c: -H: -l: --config= --context= --debug --host= --lo
 const COMPOSE: &str = "+-hv -f: -p: --file= --project-name= --env-file= --profile= --project-directory= --ansi= --help \
                        --progress= --parallel= --compatibility --all-resources --verbose --version --no-ansi";
 
-/// Read-only verbs. A group is separated from its verb by a space.
-const READING: &[&str] = &[
-    "builder du",
-    "buildx du",
-    "buildx history inspect",
-    "buildx history logs",
-    "buildx history ls",
-    "buildx imagetools inspect",
-    "buildx inspect",
-    "buildx ls",
-    "buildx version",
-    "checkpoint ls",
-    "compose config",
-    "compose convert",
-    "compose events",
-    "compose images",
-    "compose logs",
-    "compose ls",
-    "compose port",
-    "compose ps",
-    "compose stats",
-    "compose top",
-    "compose version",
-    "compose volumes",
-    "config inspect",
-    "config ls",
-    "container cp",
-    "container diff",
-    "container export",
-    "container inspect",
-    "container list",
-    "container logs",
-    "container ls",
-    "container port",
-    "container ps",
-    "container stats",
-    "container top",
-    "container wait",
-    "context export",
-    "context inspect",
-    "context list",
-    "context ls",
-    "context show",
-    "cp",
-    "diff",
-    "events",
-    "export",
-    "help",
-    "history",
-    "image history",
-    "image inspect",
-    "image list",
-    "image ls",
-    "image save",
-    "images",
-    "info",
-    "inspect",
-    "logs",
-    "manifest inspect",
-    "network inspect",
-    "network list",
-    "network ls",
-    "node inspect",
-    "node ls",
-    "node ps",
-    "plugin inspect",
-    "plugin list",
-    "plugin ls",
-    "port",
-    "ps",
-    "save",
-    "search",
-    "secret inspect",
-    "secret ls",
-    "service inspect",
-    "service logs",
-    "service ls",
-    "service ps",
-    "stack config",
-    "stack ls",
-    "stack ps",
-    "stack services",
-    "stats",
-    "system df",
-    "system events",
-    "system info",
-    "top",
-    "trust inspect",
-    "version",
-    "volume inspect",
-    "volume list",
-    "volume ls",
-    "wait",
+/// The groups, each with its read-only verbs. A verb without a group comes first.
+const READING: &[(&str, &str)] = &[
+    ("", "cp diff events export help history images info inspect logs port ps save search stats top version wait"),
+    ("builder", "du"),
+    ("buildx", "du inspect ls version"),
+    ("buildx history", "inspect logs ls"),
+    ("buildx imagetools", "inspect"),
+    ("checkpoint", "ls"),
+    ("compose", "config convert events images logs ls port ps stats top version volumes"),
+    ("config", "inspect ls"),
+    ("container", "cp diff export inspect list logs ls port ps stats top wait"),
+    ("context", "export inspect list ls show"),
+    ("image", "history inspect list ls save"),
+    ("manifest", "inspect"),
+    ("network", "inspect list ls"),
+    ("node", "inspect ls ps"),
+    ("plugin", "inspect list ls"),
+    ("secret", "inspect ls"),
+    ("service", "inspect logs ls ps"),
+    ("stack", "config ls ps services"),
+    ("swarm", ""),
+    ("system", "df events info"),
+    ("trust", "inspect"),
+    ("volume", "inspect list ls"),
 ];
 
 /// Verbs that change something, in any group. `exec` and `run` are not included: what they start may be read-only, and
 /// the script can mark it.
-const CHANGING: &[&str] = &[
-    "attach",
-    "bake",
-    "build",
-    "commit",
-    "connect",
-    "create",
-    "deploy",
-    "disable",
-    "disconnect",
-    "down",
-    "enable",
-    "import",
-    "init",
-    "install",
-    "join",
-    "kill",
-    "leave",
-    "load",
-    "login",
-    "logout",
-    "pause",
-    "promote",
-    "demote",
-    "prune",
-    "publish",
-    "pull",
-    "push",
-    "remove",
-    "rename",
-    "restart",
-    "rm",
-    "rmi",
-    "rollback",
-    "scale",
-    "set",
-    "start",
-    "stop",
-    "tag",
-    "unpause",
-    "up",
-    "update",
-    "upgrade",
-    "use",
-    "watch",
-    "sign",
-    "revoke",
-    "annotate",
-];
-
-/// Groups whose name is followed by a verb.
-const GROUPS: &[&str] = &[
-    "builder",
-    "buildx",
-    "checkpoint",
-    "compose",
-    "config",
-    "container",
-    "context",
-    "image",
-    "manifest",
-    "network",
-    "node",
-    "plugin",
-    "secret",
-    "service",
-    "stack",
-    "swarm",
-    "system",
-    "trust",
-    "volume",
-];
+const CHANGING: &str = "attach bake build commit connect create deploy disable disconnect down enable import init \
+                        install join kill leave load login logout pause promote demote prune publish pull push \
+                        remove rename restart rm rmi rollback scale set start stop tag unpause up update upgrade use \
+                        watch sign revoke annotate";
 
 /// `docker` and its groups.
 pub fn docker(name: &str, words: &[&str]) -> Verdict {
-    let parsed = parse(name, GLOBAL, words)?;
-    verb(name, &parsed.operands)
-}
-
-/// `docker-compose`, as a program of its own.
-pub fn compose(name: &str, words: &[&str]) -> Verdict {
-    let parsed = parse(name, COMPOSE, words)?;
-    judge(name, "compose", &parsed.operands)
-}
-
-fn verb(name: &str, words: &[&str]) -> Verdict {
-    match words {
+    match parse(name, GLOBAL, words)?.operands.as_slice() {
         // `docker --version`, or the help.
         [] => Ok(Grant::default()),
         ["compose", rest @ ..] => {
             let parsed = parse(&format!("{name} compose"), COMPOSE, rest)?;
             judge(name, "compose", &parsed.operands)
         }
-        [group, rest @ ..] if GROUPS.contains(group) => {
-            let rest = match Spec::new("+-D -h --help --builder= --debug").parse(rest) {
-                Ok(parsed) => parsed.operands,
-                Err(odd) => return Err(Reason::odd(&format!("{name} {group}"), &odd)),
-            };
+        [group, rest @ ..] if !group.is_empty() && READING.iter().any(|(known, _)| known == group) => {
+            let rest = parse(&format!("{name} {group}"), "+-D -h --help --builder= --debug", rest)?.operands;
             if let ([sub @ ("history" | "imagetools"), rest @ ..], "buildx") = (rest.as_slice(), *group) {
                 return judge(name, &format!("buildx {sub}"), rest);
             }
@@ -211,6 +60,12 @@ fn verb(name: &str, words: &[&str]) -> Verdict {
         }
         words => judge(name, "", words),
     }
+}
+
+/// `docker-compose`, as a program of its own.
+pub fn compose(name: &str, words: &[&str]) -> Verdict {
+    let parsed = parse(name, COMPOSE, words)?;
+    judge(name, "compose", &parsed.operands)
 }
 
 /// Judges a verb within its group, with the following arguments.
@@ -226,11 +81,11 @@ fn judge(name: &str, group: &str, words: &[&str]) -> Verdict {
     if options().any(|word| ["--help", "-h"].contains(word)) && !["exec", "run"].contains(verb) && rest.len() == 1 {
         return Ok(Grant::default());
     }
-    if READING.contains(&complete.as_str()) {
-        return written(&complete, &shown, rest).map_or(Ok(Grant::default()), Err);
+    if READING.iter().any(|(known, verbs)| *known == group && has(verbs, verb)) {
+        return unless(written(&complete, &shown, rest));
     }
     Err(match *verb {
-        verb if CHANGING.contains(&verb) => Reason::daemon(&shown),
+        verb if has(CHANGING, verb) => Reason::daemon(&shown),
         "exec" | "run" => Reason {
             why: format!("`{shown}` starts a program that may change something"),
             level: super::Level::Changes,

@@ -113,6 +113,7 @@ impl Reason {
 pub type Verdict = Result<Grant, Reason>;
 
 /// What is known about a program.
+#[derive(Clone, Copy)]
 enum Rule {
     /// It is read-only with any options and operands.
     Any,
@@ -120,8 +121,9 @@ enum Rule {
     Spec(&'static str),
     /// It is read-only with these options and at most this many operands: one more is written to.
     Most(&'static str, usize),
-    /// Its first operand, after these options, is a verb. These verbs are read-only. An empty verb means none.
-    Verbs(&'static str, &'static [&'static str]),
+    /// Its first operand, after these options, is a verb. These verbs, separated by commas, are read-only. An
+    /// empty verb means none.
+    Verbs(&'static str, &'static str),
     /// It changes something.
     Changes,
     /// It requests a change from a daemon.
@@ -151,41 +153,21 @@ pub fn reads<S: AsRef<str>>(argv: &[S]) -> Verdict {
 pub fn is_risky(variable: &str) -> bool {
     const STARTS: &[&str] =
         &["LD_", "GIT_", "BASH_", "PERL", "PYTHON", "RUBY", "NODE_", "SSH_ASKPASS", "DOCKER_CLI_PLUGIN"];
-    const EXACT: &[&str] = &[
-        "PATH",
-        "ENV",
-        "SHELLOPTS",
-        "IFS",
-        "EDITOR",
-        "VISUAL",
-        "BROWSER",
-        "LESSOPEN",
-        "LESSCLOSE",
-        "TAR_OPTIONS",
-        "RSYNC_RSH",
-        "RSYNC_CONNECT_PROG",
-        "OPENSSL_CONF",
-        "OPENSSL_MODULES",
-        "OPENSSL_ENGINES",
-        "CURL_HOME",
-        "WGETRC",
-        "JAVA_TOOL_OPTIONS",
-        "AWKPATH",
-        "AWKLIBPATH",
-        "XZ_DEFAULTS",
-        "XZ_OPT",
-        "GZIP",
-        "BZIP2",
-        "ZIPOPT",
-        "UNZIP",
-        "GCONV_PATH",
-        "TAR_RSH",
-        "APT_CONFIG",
-        "HOME",
-        "XDG_CONFIG_HOME",
-        "DOCKER_CONFIG",
-    ];
-    STARTS.iter().any(|start| variable.starts_with(start)) || variable.ends_with("PAGER") || EXACT.contains(&variable)
+    const EXACT: &str = "PATH ENV SHELLOPTS IFS EDITOR VISUAL BROWSER LESSOPEN LESSCLOSE TAR_OPTIONS RSYNC_RSH \
+                         RSYNC_CONNECT_PROG OPENSSL_CONF OPENSSL_MODULES OPENSSL_ENGINES CURL_HOME WGETRC \
+                         JAVA_TOOL_OPTIONS AWKPATH AWKLIBPATH XZ_DEFAULTS XZ_OPT GZIP BZIP2 ZIPOPT UNZIP GCONV_PATH \
+                         TAR_RSH APT_CONFIG HOME XDG_CONFIG_HOME DOCKER_CONFIG";
+    STARTS.iter().any(|start| variable.starts_with(start)) || variable.ends_with("PAGER") || has(EXACT, variable)
+}
+
+/// Returns the verdict "read-only", unless there is a reason against it.
+fn unless(reason: Option<Reason>) -> Verdict {
+    reason.map_or(Ok(Grant::default()), Err)
+}
+
+/// Returns whether a list of words, separated by spaces, contains this one.
+pub fn has(list: &str, word: &str) -> bool {
+    list.split_whitespace().any(|known| known == word)
 }
 
 fn judge(words: &[&str]) -> Verdict {
@@ -193,7 +175,7 @@ fn judge(words: &[&str]) -> Verdict {
         return Err(Reason::unknown("a command without a program is not known to be read-only"));
     };
     let name = SYSTEM.iter().find_map(|start| program.strip_prefix(start)).unwrap_or(program);
-    let Some((_, rule)) = programs::TABLE.iter().find(|(names, _)| names.split(' ').any(|known| known == name)) else {
+    let Some(rule) = programs::rule(name) else {
         return Err(Reason::unknown(format!("`{program}` is not known to be read-only")));
     };
     if matches!(words, ["--help" | "--version"]) {
@@ -204,7 +186,7 @@ fn judge(words: &[&str]) -> Verdict {
         Rule::Spec(spec) => parse(name, spec, words).map(|_| Grant::default())?,
         Rule::Most(spec, most) => {
             let parsed = parse(name, spec, words)?;
-            match parsed.operands.get(*most) {
+            match parsed.operands.get(most) {
                 Some(operand) => return Err(Reason::unknown(format!("`{name} {operand}` changes `{operand}`"))),
                 None => Grant::default(),
             }

@@ -1,13 +1,13 @@
 //! Programs that change something unless an option makes them read-only.
 
-use super::{Grant, Level, Reason, Spec, Verdict};
+use super::{Grant, Level, Reason, Spec, Verdict, has};
 
 /// Programs that change something unless one of these options is given.
-const MODES: &[(&str, &str, &[&str])] = &[
-    ("crontab", "-l -u:", &["-l"]),
-    ("kill", "-lL0 -l:: --list? --table", &["-l", "-L", "-0", "--list", "--table"]),
-    ("nginx", "-tTvVqh? -c: -p: ! -s: -g: -e:", &["-t", "-T", "-v", "-V", "-h", "-?"]),
-    ("logrotate", "-dv -s: --debug --verbose --state= ! -f -l: -m: --force --log= --mail=", &["-d", "--debug"]),
+const MODES: &[(&str, &str, &str)] = &[
+    ("crontab", "-l -u:", "-l"),
+    ("kill", "-lL0 -l:: --list? --table", "-l -L -0 --list --table"),
+    ("nginx", "-tTvVqh? -c: -p: ! -s: -g: -e:", "-t -T -v -V -h -?"),
+    ("logrotate", "-dv -s: --debug --verbose --state= ! -f -l: -m: --force --log= --mail=", "-d --debug"),
     (
         "rsync",
         "-nvqrlptgoDHAXxSaRuczhIdimyOJUNCWb0468P -e: -f: -B: -T: --dry-run --list-only --checksum \
@@ -22,119 +22,87 @@ const MODES: &[(&str, &str, &[&str])] = &[
       --executability --protect-args --secluded-args --safe-links --copy-unsafe-links --keep-dirlinks --ipv4 --ipv6 \
       ! -M: --rsync-path= --remote-option= --log-file= --write-batch= --only-write-batch= --read-batch= --backup-dir= \
       --temp-dir= --partial-dir= --remove-source-files --daemon --config=",
-        &["-n", "--dry-run", "--list-only"],
+        "-n --dry-run --list-only",
     ),
-    ("visudo", "-cqsh -f: --check --quiet --strict --file=", &["-c", "--check"]),
-    ("sshd", "-tTGhV -f: -C: -o:", &["-t", "-T", "-G", "-V"]),
-    ("haproxy", "-cvVq -f: -C: -L:", &["-c", "-v"]),
-    ("apachectl", "-tSMvVl -f: -D:", &["-t", "-S", "-M", "-v", "-V", "-l"]),
-    ("apache2ctl", "-tSMvVl -f: -D:", &["-t", "-S", "-M", "-v", "-V", "-l"]),
-    ("postqueue", "-pj -c:", &["-p", "-j"]),
-    ("ssh", "-GVT -F: -p: -l: -Q:", &["-G", "-V", "-Q"]),
-    ("ssh-keygen", "-lvBH -f: -E: -F:", &["-l", "-B", "-F"]),
-    ("ssh-add", "-lL", &["-l", "-L"]),
-    ("python3", "-V --version", &["-V", "--version"]),
-    ("python", "-V --version", &["-V", "--version"]),
-    ("perl", "-v --version", &["-v", "--version"]),
-    ("node", "-v --version", &["-v", "--version"]),
-    ("php", "-vmi --version", &["-v", "-m", "-i"]),
-    ("ruby", "-v --version", &["-v", "--version"]),
-    ("bash", "--version", &["--version"]),
+    ("visudo", "-cqsh -f: --check --quiet --strict --file=", "-c --check"),
+    ("sshd", "-tTGhV -f: -C: -o:", "-t -T -G -V"),
+    ("haproxy", "-cvVq -f: -C: -L:", "-c -v"),
+    ("apachectl apache2ctl", "-tSMvVl -f: -D:", "-t -S -M -v -V -l"),
+    ("postqueue", "-pj -c:", "-p -j"),
+    ("ssh", "-GVT -F: -p: -l: -Q:", "-G -V -Q"),
+    ("ssh-keygen", "-lvBH -f: -E: -F:", "-l -B -F"),
+    ("ssh-add", "-lL", "-l -L"),
+    ("python3 python", "-V --version", "-V --version"),
+    ("perl node ruby", "-v --version", "-v --version"),
+    ("php", "-vmi --version", "-v -m -i"),
+    ("bash", "--version", "--version"),
     (
         "gzip",
         "-cdtlknNqvrf123456789 -S: --stdout --to-stdout --decompress --uncompress --test --list --keep --quiet \
       --verbose --fast --best --rsyncable --recursive --force --no-name --name --suffix=",
-        &["-c", "--stdout", "--to-stdout", "-t", "--test", "-l", "--list"],
+        "-c --stdout --to-stdout -t --test -l --list",
     ),
     (
         "bzip2",
         "-cdtkqvsf123456789 --stdout --decompress --test --keep --quiet --verbose --small --fast --best --force",
-        &["-c", "--stdout", "-t", "--test"],
+        "-c --stdout -t --test",
     ),
     (
         "xz",
         "-cdtlkqveQf0123456789 -T: -F: -C: -M: -S: --stdout --to-stdout --decompress --uncompress --test --list --keep \
       --quiet --verbose --extreme --threads= --format= --check= --memlimit= --memory= --robot --single-stream --force",
-        &["-c", "--stdout", "--to-stdout", "-t", "--test", "-l", "--list"],
+        "-c --stdout --to-stdout -t --test -l --list",
     ),
     (
         "zstd",
         "-cdtlkqvf0123456789 -T: -M: -D: --stdout --decompress --uncompress --test --list --keep --quiet --verbose \
       --ultra --long? --fast? --rsyncable --threads= --no-progress --force ! -o: --rm --output-dir-flat= --output-dir-mirror= ",
-        &["-c", "--stdout", "-t", "--test", "-l", "--list"],
+        "-c --stdout -t --test -l --list",
     ),
     (
         "lz4",
         "-cdtkqvf0123456789 --stdout --decompress --test --list --keep --quiet ! -m --rm",
-        &["-c", "--stdout", "-t", "--test", "--list"],
+        "-c --stdout -t --test --list",
     ),
-    ("unzip", "-lvtpZqcaCzjnh1 -P: -x:", &["-l", "-v", "-t", "-p", "-Z", "-c", "-z"]),
-    ("cpio", "-itvnz0 -I: -F: --list --quiet --file= --null ! --to-stdout", &["-t", "--list"]),
+    ("unzip", "-lvtpZqcaCzjnh1 -P: -x:", "-l -v -t -p -Z -c -z"),
+    ("cpio", "-itvnz0 -I: -F: --list --quiet --file= --null ! --to-stdout", "-t --list"),
     (
         "mdadm",
         "-DEQsvY --detail --examine --query --scan --verbose --brief --export --test --version -V",
-        &["-D", "-E", "-Q", "--detail", "--examine", "--query", "--version", "-V"],
+        "-D -E -Q --detail --examine --query --version -V",
     ),
     (
         "sfdisk",
         "-lVJdFqs --list --verify --json --dump --list-free --quiet --show-size",
-        &["-l", "-V", "-J", "-d", "-F", "-s", "--list", "--json", "--dump", "--verify", "--list-free", "--show-size"],
+        "-l -V -J -d -F -s --list --json --dump --verify --list-free --show-size",
     ),
     (
         "fdisk",
         "-lxs -o: -b: -u:: -t: --list --list-details --output= --units? --bytes --color? -L::",
-        &["-l", "-x", "-s", "--list", "--list-details"],
+        "-l -x -s --list --list-details",
     ),
-    (
-        "swapon",
-        "-sv --show? --summary --bytes --noheadings --raw --version",
-        &["-s", "--show", "--summary", "--version"],
-    ),
-    ("nc", "-zvn46u -w: -G:", &["-z"]),
+    ("swapon", "-sv --show? --summary --bytes --noheadings --raw --version", "-s --show --summary --version"),
+    ("nc", "-zvn46u -w: -G:", "-z"),
     (
         "rpm",
         "-qailfpcdRVv --query --all --info --list --file --package --configfiles --docfiles --requires --provides \
       --last --changelog --scripts --verify --qf= --queryformat= --whatprovides --whatrequires --dump --version --root= \
       --nodigest --nosignature --checksig -K",
-        &["-q", "-V", "-K", "--query", "--verify", "--checksig", "--version"],
+        "-q -V -K --query --verify --checksig --version",
     ),
     (
         "dpkg",
         "-lLsSpCVIcfvx -l -L -s -S -p -C -V -I -c -f --list --listfiles --status --search --print-avail --audit --verify \
       --info --contents --field --get-selections --print-architecture --print-foreign-architectures --compare-versions \
       --version --help --admindir= --root= --no-pager ! -x -X -e -i -r -P",
-        &[
-            "-l",
-            "-L",
-            "-s",
-            "-S",
-            "-p",
-            "-C",
-            "-V",
-            "-I",
-            "-c",
-            "-f",
-            "--list",
-            "--listfiles",
-            "--status",
-            "--search",
-            "--print-avail",
-            "--audit",
-            "--verify",
-            "--info",
-            "--contents",
-            "--field",
-            "--get-selections",
-            "--print-architecture",
-            "--print-foreign-architectures",
-            "--compare-versions",
-            "--version",
-        ],
+        "-l -L -s -S -p -C -V -I -c -f --list --listfiles --status --search --print-avail --audit --verify --info \
+         --contents --field --get-selections --print-architecture --print-foreign-architectures --compare-versions \
+         --version",
     ),
     (
         "dpkg-deb",
         "-cIfvW -c -I -f -W --contents --info --field --show --version --showformat=",
-        &["-c", "-I", "-f", "-W", "--contents", "--info", "--field", "--show"],
+        "-c -I -f -W --contents --info --field --show",
     ),
     (
         "wget",
@@ -145,13 +113,13 @@ const MODES: &[(&str, &str, &[&str])] = &[
       ! -o: -a: -P: -i: -e: --output-file= --append-output= --directory-prefix= --post-data= --post-file= --method= \
       --body-data= --body-file= --save-cookies= --execute= --input-file= --warc-file= --hsts-file= --config= \
       --use-askpass= --rejected-log= -r -m -b -N -x -k -K -p -E -H -D: -A: -R: -l: -B: -Q: -I: -X:",
-        &["--spider", "-O", "--output-document"],
+        "--spider -O --output-document",
     ),
 ];
 
 /// Judges a program that changes something unless an option makes it read-only.
 pub fn modes(name: &str, words: &[&str]) -> Verdict {
-    let Some((_, spec, reading)) = MODES.iter().find(|(known, ..)| *known == name) else {
+    let Some((_, spec, reading)) = MODES.iter().find(|(names, ..)| has(names, name)) else {
         return Err(Reason::unknown(format!("`{name}` is not known to be read-only")));
     };
     let shown = [&[name], &words[..words.len().min(2)]].concat().join(" ");
@@ -194,7 +162,7 @@ pub fn modes(name: &str, words: &[&str]) -> Verdict {
         "kill" if parsed.has(&["-0"]) && parsed.options.len() > 1 => return Err(changes()),
         _ => {}
     }
-    if parsed.has(reading) { Ok(Grant::default()) } else { Err(changes()) }
+    if parsed.options.iter().any(|(name, _)| has(reading, name)) { Ok(Grant::default()) } else { Err(changes()) }
 }
 
 /// `ssh` with options that start nothing on this host.

@@ -1,7 +1,7 @@
 //! Programs whose arguments are a program or an expression: `sed`, `awk`, `find`, and `tar`'s modes.
 
 use super::wrappers::on_files;
-use super::{Grant, Reason, Verdict, judge, parse};
+use super::{Grant, Reason, Verdict, has, judge, parse, unless};
 
 /// `sed`: read-only without `-i` and without commands that write a file or start a program.
 pub fn sed(name: &str, words: &[&str]) -> Verdict {
@@ -24,12 +24,11 @@ pub fn sed(name: &str, words: &[&str]) -> Verdict {
     } else {
         given.join("\n")
     };
-    match writes(&script) {
-        None => Ok(Grant::default()),
-        Some(command) => {
-            Err(Reason::unknown(format!("the command `{command}` of `sed` writes a file or starts a program")))
-        }
-    }
+    unless(
+        writes(&script).map(|command| {
+            Reason::unknown(format!("the command `{command}` of `sed` writes a file or starts a program"))
+        }),
+    )
 }
 
 /// Returns the first command of a sed script that writes a file, starts a program, or is unknown.
@@ -119,16 +118,14 @@ fn address(chars: &mut Chars<'_>) -> Option<()> {
 pub fn awk(name: &str, words: &[&str]) -> Verdict {
     let spec = "+-F: -v: --field-separator= --assign= --re-interval --posix --csv -k ! -f: -i: -l: -E: -e: -o:: -p:: -d:: -D:: \
                 --file= --include= --load= --exec= --source= --pretty-print? --profile? --dump-variables? --debug? -W:";
-    let parsed = if matches!(words, ["-W", "version"] | ["--version"]) {
+    if matches!(words, ["-W", "version"]) {
         return Ok(Grant::default());
-    } else {
-        parse(name, spec, words)?
-    };
-    let text = parsed.operands.first().copied().unwrap_or_default();
-    match starts(text) {
-        None => Ok(Grant::default()),
-        Some(what) => Err(Reason::unknown(format!("`{what}` in the text of `awk` writes a file or starts a program"))),
     }
+    let parsed = parse(name, spec, words)?;
+    let found = starts(parsed.operands.first().copied().unwrap_or_default());
+    unless(
+        found.map(|what| Reason::unknown(format!("`{what}` in the text of `awk` writes a file or starts a program"))),
+    )
 }
 
 /// Returns the part of an awk program that writes or starts something.
@@ -198,93 +195,15 @@ fn closing(bytes: &[u8], mut at: usize, close: u8) -> Option<usize> {
 }
 
 /// Tests and actions of `find` without an argument.
-const PLAIN: &[&str] = &[
-    "-a",
-    "-and",
-    "-o",
-    "-or",
-    "-not",
-    "-true",
-    "-false",
-    "-print",
-    "-print0",
-    "-ls",
-    "-prune",
-    "-quit",
-    "-depth",
-    "-d",
-    "-daystart",
-    "-follow",
-    "-mount",
-    "-xdev",
-    "-noleaf",
-    "-nouser",
-    "-nogroup",
-    "-empty",
-    "-readable",
-    "-writable",
-    "-executable",
-    "-warn",
-    "-nowarn",
-    "-ignore_readdir_race",
-    "-noignore_readdir_race",
-    "-help",
-    "-version",
-    "-H",
-    "-L",
-    "-P",
-    "-O1",
-    "-O2",
-    "-O3",
-    "--help",
-    "--version",
-    "-E",
-    "-X",
-    "-s",
-    "-x",
-];
+const PLAIN: &str = "-a -and -o -or -not -true -false -print -print0 -ls -prune -quit -depth -d -daystart -follow \
+                     -mount -xdev -noleaf -nouser -nogroup -empty -readable -writable -executable -warn -nowarn \
+                     -ignore_readdir_race -noignore_readdir_race -help -version -H -L -P -O1 -O2 -O3 --help \
+                     --version -E -X -s -x";
 /// Tests and actions of `find` with an argument.
-const WITH_VALUE: &[&str] = &[
-    "-name",
-    "-iname",
-    "-path",
-    "-ipath",
-    "-wholename",
-    "-iwholename",
-    "-regex",
-    "-iregex",
-    "-regextype",
-    "-type",
-    "-xtype",
-    "-size",
-    "-mtime",
-    "-mmin",
-    "-atime",
-    "-amin",
-    "-ctime",
-    "-cmin",
-    "-newer",
-    "-anewer",
-    "-cnewer",
-    "-user",
-    "-group",
-    "-uid",
-    "-gid",
-    "-perm",
-    "-links",
-    "-inum",
-    "-samefile",
-    "-maxdepth",
-    "-mindepth",
-    "-fstype",
-    "-lname",
-    "-ilname",
-    "-printf",
-    "-context",
-    "-used",
-    "-D",
-    "-files0-from",
-];
+const WITH_VALUE: &str = "-name -iname -path -ipath -wholename -iwholename -regex -iregex -regextype -type -xtype \
+                          -size -mtime -mmin -atime -amin -ctime -cmin -newer -anewer -cnewer -user -group -uid -gid \
+                          -perm -links -inum -samefile -maxdepth -mindepth -fstype -lname -ilname -printf -context \
+                          -used -D -files0-from";
 
 /// `find`: read-only without actions that delete, write or start a program that is not known to be read-only.
 pub fn find(name: &str, words: &[&str]) -> Verdict {
@@ -296,10 +215,10 @@ pub fn find(name: &str, words: &[&str]) -> Verdict {
                 let command: Vec<&str> = words.by_ref().take_while(|word| ![";", "+"].contains(word)).collect();
                 grant = grant.and(on_files(&command)?);
             }
-            word if WITH_VALUE.contains(&word) || (word.starts_with("-newer") && word.len() == 8) => {
+            word if has(WITH_VALUE, word) || (word.starts_with("-newer") && word.len() == 8) => {
                 words.next();
             }
-            word if !word.starts_with('-') || PLAIN.contains(&word) => {}
+            word if !word.starts_with('-') || has(PLAIN, word) => {}
             "-delete" => return Err(Reason::unknown("`find -delete` deletes")),
             word => return Err(Reason::option(name, word)),
         }

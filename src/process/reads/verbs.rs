@@ -1,15 +1,15 @@
 //! Programs whose arguments have a grammar of their own: verbs, modes, settings.
 
-use super::{Grant, Reason, Verdict, judge, parse};
+use super::{Grant, Reason, Verdict, has, judge, parse, unless};
 
 /// Judges a program with one verb, or two, after its options.
-pub fn simple(name: &str, spec: &str, verbs: &[&str], words: &[&str]) -> Verdict {
+pub fn simple(name: &str, spec: &str, verbs: &str, words: &[&str]) -> Verdict {
     let parsed = parse(name, spec, words)?;
     let first = parsed.operands.first().copied().unwrap_or_default();
     let two = parsed.operands.iter().take(2).copied().collect::<Vec<_>>().join(" ");
     // A verb with a full stop takes no more arguments: with one it sets something.
-    let alone = parsed.operands.len() == 1 && verbs.iter().any(|verb| verb.strip_suffix('.') == Some(first));
-    if alone || verbs.contains(&first) || verbs.contains(&two.as_str()) {
+    let alone = |verb: &str| parsed.operands.len() == 1 && verb.strip_suffix('.') == Some(first);
+    if verbs.split(", ").any(|verb| verb == first || verb == two || alone(verb)) {
         return Ok(Grant::default());
     }
     Err(Reason::unknown(format!("`{}` is not known to be read-only", format!("{name} {first}").trim_end())))
@@ -17,29 +17,9 @@ pub fn simple(name: &str, spec: &str, verbs: &[&str], words: &[&str]) -> Verdict
 
 /// `systemctl`: any verb that is not a query is a request to systemd.
 pub fn systemctl(name: &str, words: &[&str]) -> Verdict {
-    const READING: &[&str] = &[
-        "",
-        "cat",
-        "get-default",
-        "help",
-        "is-active",
-        "is-enabled",
-        "is-failed",
-        "is-system-running",
-        "list-automounts",
-        "list-dependencies",
-        "list-jobs",
-        "list-machines",
-        "list-paths",
-        "list-sockets",
-        "list-timers",
-        "list-unit-files",
-        "list-units",
-        "show",
-        "show-environment",
-        "status",
-        "whoami",
-    ];
+    const READING: &str = "cat get-default help is-active is-enabled is-failed is-system-running list-automounts \
+                           list-dependencies list-jobs list-machines list-paths list-sockets list-timers \
+                           list-unit-files list-units show show-environment status whoami";
     let spec = "-alqrTfih -t: -p: -P: -H: -M: -n: -o: -s: --all --full --quiet --recursive --type= --state= --property= \
                 --value --host= --machine= --lines= --output= --no-pager --no-legend --legend= --plain --reverse --after \
                 --before --failed --user --system --with-dependencies --show-types --no-wall --no-block --now --force \
@@ -47,7 +27,11 @@ pub fn systemctl(name: &str, words: &[&str]) -> Verdict {
                 --timestamp= --version --help --show-transaction --drop-in= --no-warn ! --root= --image=";
     let parsed = parse(name, spec, words)?;
     let verb = parsed.operands.first().copied().unwrap_or_default();
-    if READING.contains(&verb) { Ok(Grant::default()) } else { Err(Reason::daemon(&format!("systemctl {verb}"))) }
+    if verb.is_empty() || has(READING, verb) {
+        Ok(Grant::default())
+    } else {
+        Err(Reason::daemon(&format!("systemctl {verb}")))
+    }
 }
 
 /// `apt` and `apt-get`.
@@ -68,73 +52,24 @@ pub fn apt(name: &str, words: &[&str]) -> Verdict {
     }
     let simulates = parsed.has(&["-s", "--simulate", "--just-print", "--dry-run", "--recon", "--no-act"]);
     let verb = parsed.operands.first().copied().unwrap_or_default();
-    let changing = [
-        "install",
-        "reinstall",
-        "remove",
-        "purge",
-        "upgrade",
-        "dist-upgrade",
-        "full-upgrade",
-        "autoremove",
-        "autopurge",
-        "build-dep",
-    ];
+    let changing = "install reinstall remove purge upgrade dist-upgrade full-upgrade autoremove autopurge build-dep";
     let reading = match verb {
         "" => true,
         "list" | "show" | "search" | "policy" | "depends" | "rdepends" | "showsrc" | "madison" => name == "apt",
         "changelog" | "indextargets" => name == "apt-get" && verb == "indextargets",
         "update" => parsed.has(&["--print-uris"]),
-        verb => changing.contains(&verb) && (simulates || parsed.has(&["--print-uris"])),
+        verb => has(changing, verb) && (simulates || parsed.has(&["--print-uris"])),
     };
     if reading { Ok(Grant::default()) } else { Err(Reason::changes(&format!("{name} {verb}"))) }
 }
 
 /// `ip`, `bridge` and `tc`: an object, then a verb, which is often left out.
 pub fn ip(name: &str, words: &[&str]) -> Verdict {
-    const READING: &[&str] =
-        &["show", "sho", "sh", "list", "lis", "li", "ls", "lst", "l", "get", "ge", "g", "help", "save"];
+    const READING: &str = "show sho sh list lis li ls lst l get ge g help save";
     // Single-dash options that may be written in full, ip(8).
-    const OPTIONS: &[&str] = &[
-        "-4",
-        "-6",
-        "-0",
-        "-B",
-        "-M",
-        "-V",
-        "-a",
-        "-all",
-        "-br",
-        "-brief",
-        "-c",
-        "-color",
-        "-color=never",
-        "-color=auto",
-        "-c=never",
-        "-d",
-        "-details",
-        "-h",
-        "-human",
-        "-iec",
-        "-j",
-        "-json",
-        "-N",
-        "-Numeric",
-        "-o",
-        "-oneline",
-        "-p",
-        "-pretty",
-        "-r",
-        "-resolve",
-        "-s",
-        "-stat",
-        "-stats",
-        "-statistics",
-        "-t",
-        "-timestamp",
-        "-ts",
-        "-tshort",
-    ];
+    const OPTIONS: &str = "-4 -6 -0 -B -M -V -a -all -br -brief -c -color -color=never -color=auto -c=never -d \
+                           -details -h -human -iec -j -json -N -Numeric -o -oneline -p -pretty -r -resolve -s -stat \
+                           -stats -statistics -t -timestamp -ts -tshort";
     let mut rest = words;
     let mut grant = Grant::default();
     loop {
@@ -144,7 +79,7 @@ pub fn ip(name: &str, words: &[&str]) -> Verdict {
                 rest = tail;
             }
             ["-f" | "-family" | "-l" | "-loops" | "-rc" | "-rcvbuf", _, tail @ ..] => rest = tail,
-            [option, tail @ ..] if OPTIONS.contains(option) => rest = tail,
+            [option, tail @ ..] if has(OPTIONS, option) => rest = tail,
             [option, ..] if option.starts_with('-') => {
                 return Err(Reason::unknown(format!("`{name} {option}` is not known to be read-only")));
             }
@@ -158,7 +93,7 @@ pub fn ip(name: &str, words: &[&str]) -> Verdict {
         }
         ["netns", "list-id" | "identify" | "pids" | "monitor", ..] => Ok(grant),
         ["monitor" | "mon", ..] => Ok(grant),
-        [_, verb, ..] if READING.contains(verb) => Ok(grant),
+        [_, verb, ..] if has(READING, verb) => Ok(grant),
         // `ip route s` shows; `ip link s` sets.
         [object, "s", ..] if !object.starts_with('l') => Ok(grant),
         [object, verb, ..] => Err(Reason::changes(&format!("{name} {object} {verb}"))),
@@ -192,136 +127,65 @@ pub fn nft(name: &str, words: &[&str]) -> Verdict {
 pub fn date(name: &str, words: &[&str]) -> Verdict {
     let spec = "-uR -d: -f: -r: -I:: --date= --file= --reference= --iso-8601? --rfc-2822 --rfc-email --rfc-822 \
                 --rfc-3339= --utc --universal --uct --debug --resolution ! -s: --set=";
-    match parse(name, spec, words)?.operands.iter().find(|word| !word.starts_with('+')) {
-        Some(time) => Err(Reason::unknown(format!("`date {time}` sets the clock"))),
-        None => Ok(Grant::default()),
-    }
+    let parsed = parse(name, spec, words)?;
+    let time = parsed.operands.iter().find(|word| !word.starts_with('+'));
+    unless(time.map(|time| Reason::unknown(format!("`date {time}` sets the clock"))))
 }
 
 /// `sysctl`: a value changes a setting.
 pub fn sysctl(name: &str, words: &[&str]) -> Verdict {
     let spec = "-aAXbeNnqdxV -r: --all --binary --ignore --names --values --quiet --deprecated --pattern= --version \
                 ! -w -p:: -f:: --write --load? --system";
-    match parse(name, spec, words)?.operands.iter().find(|word| word.contains('=')) {
-        Some(word) => Err(Reason::unknown(format!("`sysctl {word}` sets a kernel parameter"))),
-        None => Ok(Grant::default()),
-    }
+    let parsed = parse(name, spec, words)?;
+    let set = parsed.operands.iter().find(|word| word.contains('='));
+    unless(set.map(|word| Reason::unknown(format!("`sysctl {word}` sets a kernel parameter"))))
 }
 
 /// `dd`: without `of=` it writes to standard output.
 pub fn dd(_: &str, words: &[&str]) -> Verdict {
-    const OPERANDS: &[&str] = &[
-        "if", "bs", "ibs", "obs", "cbs", "count", "skip", "iseek", "seek", "oseek", "status", "iflag", "oflag", "conv",
-    ];
+    const OPERANDS: &str = "if bs ibs obs cbs count skip iseek seek oseek status iflag oflag conv";
     let odd = words.iter().find(|word| {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
-        !(OPERANDS.contains(&key) || key == "of" && value == "/dev/null")
+        !(has(OPERANDS, key) || key == "of" && value == "/dev/null")
     });
-    match odd {
-        Some(_) => Err(Reason::changes("dd")),
-        None => Ok(Grant::default()),
-    }
+    unless(odd.map(|_| Reason::changes("dd")))
 }
 
 /// `mount` without operands lists.
 pub fn mount(name: &str, words: &[&str]) -> Verdict {
     let parsed = parse(name, "-lvV -t: --types= --show-labels --verbose --version", words)?;
-    if parsed.operands.is_empty() {
-        Ok(Grant::default())
-    } else {
-        Err(Reason::unknown("`mount` with a file system mounts it"))
-    }
+    unless(parsed.operands.first().map(|_| Reason::unknown("`mount` with a file system mounts it")))
 }
 
 /// `openssl`: options have one dash, and an argument of their own or after `=`.
 pub fn openssl(name: &str, words: &[&str]) -> Verdict {
-    const READING: &[&str] = &[
-        "asn1parse",
-        "ciphers",
-        "crl",
-        "dgst",
-        "ec",
-        "errstr",
-        "info",
-        "list",
-        "md5",
-        "ocsp",
-        "pkcs7",
-        "pkey",
-        "rand",
-        "rsa",
-        "s_client",
-        "sha1",
-        "sha256",
-        "sha512",
-        "verify",
-        "version",
-        "x509",
-    ];
-    const WRITES: &[&str] = &[
-        "out",
-        "outdir",
-        "keyout",
-        "writerand",
-        "CAcreateserial",
-        "CAserial",
-        "sess_out",
-        "keylogfile",
-        "engine",
-        "provider",
-        "provider-path",
-        "msgfile",
-        "respout",
-        "reqout",
-        "signature_out",
-        "config",
-        "index",
-        "port",
-    ];
+    const READING: &str = "asn1parse ciphers crl dgst ec errstr info list md5 ocsp pkcs7 pkey rand rsa s_client sha1 \
+                           sha256 sha512 verify version x509";
+    const WRITES: &str = "out outdir keyout writerand CAcreateserial CAserial sess_out keylogfile engine provider \
+                          provider-path msgfile respout reqout signature_out config index port";
     let Some((verb, rest)) = words.split_first() else {
         return Err(Reason::unknown("`openssl` without a command reads commands"));
     };
-    if !READING.contains(verb) {
+    if !has(READING, verb) {
         return Err(Reason::unknown(format!("`{name} {verb}` is not known to be read-only")));
     }
     let option = |word: &&&str| {
         let option = word.strip_prefix("--").or(word.strip_prefix('-')).unwrap_or_default();
-        WRITES.contains(&option.split('=').next().unwrap_or_default())
+        has(WRITES, option.split('=').next().unwrap_or_default())
     };
-    match rest.iter().find(option) {
-        Some(option) => Err(Reason::option(&format!("{name} {verb}"), option)),
-        None => Ok(Grant::default()),
-    }
+    unless(rest.iter().find(option).map(|option| Reason::option(&format!("{name} {verb}"), option)))
 }
 
 /// `sqlite3 -readonly FILE SQL`.
 pub fn sqlite3(name: &str, words: &[&str]) -> Verdict {
-    let flags = [
-        "-readonly",
-        "--readonly",
-        "-batch",
-        "-json",
-        "-csv",
-        "-header",
-        "-noheader",
-        "-line",
-        "-list",
-        "-column",
-        "-bail",
-        "-box",
-        "-table",
-        "-markdown",
-        "-html",
-        "-quote",
-        "-tabs",
-        "-ascii",
-    ];
+    let flags = "-readonly --readonly -batch -json -csv -header -noheader -line -list -column -bail -box -table \
+                 -markdown -html -quote -tabs -ascii";
     let (options, rest): (Vec<&str>, Vec<&str>) = words.iter().partition(|word| word.starts_with('-'));
     if matches!(options.as_slice(), ["-version" | "--version"]) {
         return Ok(Grant::default());
     }
     let readonly = options.iter().any(|word| word.ends_with("-readonly"));
-    let known = options.iter().all(|word| flags.contains(word));
+    let known = options.iter().all(|word| has(flags, word));
     let dangerous = ["writefile", "load_extension", "edit(", "attach", "vacuum"];
     let harmless = rest.iter().skip(1).all(|sql| {
         let lower = sql.to_ascii_lowercase();
@@ -399,10 +263,8 @@ pub fn curl(name: &str, words: &[&str]) -> Verdict {
         url.split_once("://").is_some_and(|(scheme, _)| !["http", "https", "file", "ftp", "ftps"].contains(&scheme))
     };
     // smtp:// sends, and telnet:// and gopher:// send whatever they are given.
-    match parsed.operands.iter().copied().chain(parsed.values(&["--url"])).find(other) {
-        Some(url) => Err(Reason::unknown(format!("`curl {url}` is not known to be read-only"))),
-        None => Ok(Grant::default()),
-    }
+    let odd = parsed.operands.iter().copied().chain(parsed.values(&["--url"])).find(other);
+    unless(odd.map(|url| Reason::unknown(format!("`curl {url}` is not known to be read-only"))))
 }
 
 /// `moyai`: `run` and `call-check` make a dry run of their own.
@@ -416,10 +278,7 @@ pub fn moyai(name: &str, words: &[&str]) -> Verdict {
 
 /// `ethtool`: capital letters set what the lower-case ones show.
 pub fn ethtool(name: &str, words: &[&str]) -> Verdict {
-    let reading =
-        ["-i", "-S", "-k", "-a", "-c", "-g", "-l", "-m", "-T", "-d", "-P", "-u", "-n", "-x", "--json", "--version"];
-    match words.iter().find(|word| word.starts_with('-') && !reading.contains(word)) {
-        Some(option) => Err(Reason::unknown(format!("`{name} {option}` is not known to be read-only"))),
-        None => Ok(Grant::default()),
-    }
+    let reading = "-i -S -k -a -c -g -l -m -T -d -P -u -n -x --json --version";
+    let odd = words.iter().find(|word| word.starts_with('-') && !has(reading, word));
+    unless(odd.map(|option| Reason::unknown(format!("`{name} {option}` is not known to be read-only"))))
 }

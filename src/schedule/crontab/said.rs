@@ -4,22 +4,7 @@ use super::{Expression, Times, Word};
 use std::collections::BTreeSet;
 use std::fmt;
 
-pub(super) const MONTH_NAMES: &[&str] = &[
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
-pub(super) const DAY_NAMES: &[&str] = &["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const DAY_NAMES: &[&str] = &["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /// Formats the expression as a sentence: `at 04:00 on Monday`.
 impl fmt::Display for Expression {
@@ -63,7 +48,7 @@ impl Times {
         let [minute, hour, day, month, week_day] = &self.fields;
         let (any_day, any_week_day) = (day.is_full(2), week_day.is_full(4));
         let days = || format!("day {} of the month", numbers(&day.values));
-        let week_days = || runs(&week_day.values, |value| name(DAY_NAMES, value));
+        let week_days = || runs(&week_day.values, |value| DAY_NAMES[value as usize].to_owned());
         let all = any_day && any_week_day || self.either && (any_day || any_week_day);
         let mut text = match (any_day, any_week_day) {
             // `every 5 minutes` needs no days.
@@ -76,21 +61,22 @@ impl Times {
         };
         if !month.is_full(3) {
             let comma = if text.contains(',') { "," } else { "" };
-            text.push_str(&format!("{comma} in {}", runs(&month.values, |value| name(MONTH_NAMES, value - 1))));
+            text.push_str(&format!("{comma} in {}", runs(&month.values, month_name)));
         }
         text
     }
 }
 
-pub(super) fn name(names: &[&str], index: u32) -> String {
-    names[index as usize].to_owned()
+/// Returns the name of a month, from 1.
+pub(super) fn month_name(number: u32) -> String {
+    (number as u8).try_into().map_or_else(|_| number.to_string(), |month: chrono::Month| month.name().to_owned())
 }
 
 pub(super) fn numbers(values: &BTreeSet<u32>) -> String {
     runs(values, |value| value.to_string())
 }
 
-/// `1 to 5 and 7`; `0, 2 and so on to 22`.
+/// Formats numbers as runs: `1 to 5 and 7`, or `0, 2 and so on to 22`.
 pub(super) fn runs(values: &BTreeSet<u32>, name: impl Fn(u32) -> String) -> String {
     let all: Vec<u32> = values.iter().copied().collect();
     if let [first, second, .., last] = all[..]
@@ -114,7 +100,7 @@ pub(super) fn runs(values: &BTreeSet<u32>, name: impl Fn(u32) -> String) -> Stri
     }))
 }
 
-/// `a, b and c`.
+/// Joins items as in a sentence: `a, b and c`.
 pub(super) fn list(items: impl Iterator<Item = String>) -> String {
     let items: Vec<String> = items.collect();
     match items.as_slice() {
