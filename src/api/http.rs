@@ -6,7 +6,7 @@ use crate::host::http::{
     charset::{fold, is_shown},
     fetch, later, oauth,
 };
-use crate::host::pool::{Pool, WORKERS};
+use crate::host::pool::{self, WORKERS};
 use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, Map};
@@ -203,9 +203,6 @@ pub(super) fn seen(answer: Page, run: &Run) -> Map {
     page
 }
 
-/// The stack of a worker. No script runs there.
-const STACK: usize = 1024 * 1024;
-
 /// Returns the page, from the server or from a recording. In a test, text is a page's body.
 fn answer(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
     let request = &ready.request;
@@ -261,7 +258,7 @@ fn send_all<T>(
         Ok(page)
     };
     let each = |index, page: Result<Page>| each(index, seen(page?, run));
-    Pool.stream_apart(run, requests, workers, STACK, work, each)
+    pool::stream_apart(run, requests, workers, work, each)
 }
 
 fn send_one(context: &Context, request: Ready) -> Result<Map> {

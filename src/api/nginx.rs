@@ -1,7 +1,7 @@
 //! `nginx`: this host's nginx: test, verified reload, and the upstreams in its configuration.
 
 use super::{Context, Fallible, map, optional, texts};
-use crate::host::nginx::config::{self, Config, Directive};
+use crate::host::nginx::config::{Config, Directive};
 use crate::host::nginx::master::{self, Layout, News, Tested};
 use crate::host::nginx::sites::{self, Listen, Server, Site};
 use crate::host::nginx::{choose, names, route, write};
@@ -210,7 +210,7 @@ pub(super) mod nginx {
         let context = Context::of(&call);
         let real = || {
             let Some(layout) = Layout::of(&context.run, &context.nginx)? else { return Ok(None) };
-            let config = config::read(&layout.conf).unwrap_or_default();
+            let config = Config::read(&layout.conf).unwrap_or_default().directives;
             let unit = if layout.master(&config).is_none() { Unit::query(&context.run)? } else { None };
             master::stopped(&context.run, layout, &config, unit.as_ref())
         };

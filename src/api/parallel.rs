@@ -1,7 +1,7 @@
 //! Closures in parallel: bash's `xargs -P`.
 
 use super::{Context, Fallible};
-use crate::host::pool::{Pool, WORKERS};
+use crate::host::pool::{self, WORKERS};
 use crate::run::Error;
 use crate::run::bar::Step;
 use rhai::plugin::*;
@@ -20,7 +20,7 @@ fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, wo
     let bar = context.run.output.bar.draw(&list.iter().map(step).collect::<Vec<_>>());
     // Shared between threads, a captured list would be locked by one closure while another calls its methods.
     let (work, list) = (apart_closure(work), list.iter().map(apart).collect());
-    let done = Pool.map(&context.run, list, workers, |element| {
+    let done = pool::map(&context.run, list, workers, |element| {
         let step = step(&element);
         bar.begin(&step);
         let result = apart_closure(&work).call_within_context::<Dynamic>(call, (apart(&element),));

@@ -3,7 +3,8 @@
 use super::http::seen;
 use super::{Context, Fallible, duration};
 use crate::host::http::Page;
-use crate::host::pool::{Pool, WORKERS};
+use crate::host::http::fault::Fault;
+use crate::host::pool;
 use crate::host::probe::{self as host, Options, Probe, SCHEMES, condition};
 use crate::run::{Error, Result};
 use regex::Regex;
@@ -26,8 +27,6 @@ pub const OPTIONS: [&str; 13] = [
     "timeout",
     "workers",
 ];
-/// The stack of a worker. No script runs there.
-const STACK: usize = 1024 * 1024;
 
 /// Refuses options that do not exist or have the wrong type.
 ///
@@ -45,7 +44,7 @@ fn read(what: &str, mut options: Options, map: &Map) -> Result<Options> {
         match name.as_str() {
             "timeout" => {
                 let time = duration(value).ok().filter(|time| !time.is_zero());
-                options.timeout = time.ok_or_else(|| bad("a duration"))?;
+                options.timeout = Some(time.ok_or_else(|| bad("a duration"))?);
             }
             "ip" => {
                 let number = value.as_int().ok().filter(|number| [4, 6].contains(number));
@@ -96,10 +95,9 @@ fn check_all(context: &Context, checks: Vec<(String, Options)>, workers: usize) 
     let (run, authorities) = (context.run.clone(), context.http.authorities.clone());
     run.reading();
     let tracer = run.clone();
-    let pages = Pool.map_apart(&run, checks, workers, STACK, move |(url, options): (String, Options)| {
+    let check = move |(url, options): (String, Options)| {
         let real = || {
-            let address =
-                |text| host::Found { fault: Some(host::Fault { kind: "address", text }), ..Default::default() };
+            let address = |text| host::Found { fault: Some(Fault::new("address", text)), ..Default::default() };
             let found = Probe::new(&url, options).map_or_else(address, |probe| probe.run(&tracer, &authorities));
             let (fault, error) = found.fault.map(|fault| (fault.kind.to_owned(), fault.text)).unzip();
             let host::Found { body, seconds, expiry, .. } = found;
@@ -111,8 +109,8 @@ fn check_all(context: &Context, checks: Vec<(String, Options)>, workers: usize) 
             tracer.output.note(&format!("+ {url}\n= {gave} in {:.3} s", page.seconds));
         }
         Ok::<Page, Error>(Page { url, ..page })
-    })?;
-    pages.into_iter().map(|page| Ok(seen(page?, &run).into())).collect()
+    };
+    pool::stream_apart(&run, checks, workers, check, |_, page| Ok(seen(page?, &run).into()))
 }
 
 fn check(context: &Context, url: &str, options: &Map) -> Result<Map> {
@@ -126,7 +124,7 @@ fn check_list(context: &Context, sites: Array, options: &Map) -> Result<Array> {
     let common = read(what, Options::default(), options)?;
     let checks = sites.into_iter().map(|site| asked(what, site, &common)).collect::<Result<Vec<_>>>()?;
     let workers = options.get("workers").and_then(|workers| workers.as_int().ok());
-    let workers = workers.and_then(|workers| usize::try_from(workers).ok()).unwrap_or(WORKERS);
+    let workers = workers.and_then(|workers| usize::try_from(workers).ok()).unwrap_or(pool::WORKERS);
     check_all(context, checks, workers)
 }
 

@@ -6,7 +6,7 @@
 use super::daemon::Events;
 use super::{alarm, finish, list, ping, texts};
 use crate::engine::{self, load};
-use crate::host::pool::{self, Pool};
+use crate::host::pool;
 use crate::process::Plan;
 use crate::run::text::quote;
 use crate::run::{CONTEXT, Error, Options, Result, Run, cause, exit, this_program};
@@ -329,7 +329,7 @@ fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String])
         let error = cause(&command.exec());
         return Err(Error::new(format!("start the run for the Docker daemon of `{context}`: {error}")));
     }
-    let failed = Pool.map(run, contexts.to_vec(), pool::WORKERS, |context| {
+    let failed = pool::map(run, contexts.to_vec(), pool::WORKERS, |context| {
         let words = ["moyai", "run", "--context", &context].into_iter().map(str::to_owned);
         let mut plan = Plan::change(words.chain(rest.iter().cloned()));
         plan.label = Some(context.clone());

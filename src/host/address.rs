@@ -1,7 +1,8 @@
 //! Limits on redirects: which secrets may follow, and which addresses they may reach.
 
+use crate::run::lock;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
@@ -47,6 +48,18 @@ fn is_private_six(six: Ipv6Addr) -> bool {
     }
 }
 
+/// Returns whether an address is in a network, whose first `bits` bits it has then.
+pub fn is_in(address: IpAddr, network: IpAddr, bits: u32) -> bool {
+    // A shift by the complete width would overflow: with 0 bits, a network has every address.
+    let alike =
+        |one: u128, other: u128, width: u32| bits <= width && (one ^ other).checked_shr(width - bits).unwrap_or(0) == 0;
+    match (address, network) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => alike(u32::from(one).into(), u32::from(other).into(), 32),
+        (IpAddr::V6(one), IpAddr::V6(other)) => alike(one.into(), other.into(), 128),
+        _ => false,
+    }
+}
+
 /// Returns whether two addresses have the same scheme, host and port (RFC 6454). Only then a secret may follow.
 pub fn is_same_origin(one: &Url, other: &Url) -> bool {
     (one.scheme(), one.host_str(), one.port_or_known_default())
@@ -86,7 +99,7 @@ impl Way {
 
     /// Continues after a redirect.
     pub fn pass(&mut self, url: &Url, seen: &Seen) {
-        let private = *seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let private = *lock(&seen.0);
         self.public |= !private.unwrap_or_else(|| self.is_private_literal(url));
     }
 
@@ -149,7 +162,7 @@ impl<R: Resolver> Resolver for Guard<R> {
             return Err(ureq::Error::Io(std::io::Error::other(Refused(address))));
         }
         let all = found.iter().all(|socket| (self.way.private)(socket.ip()));
-        *self.seen.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(all);
+        *lock(&self.seen.0) = Some(all);
         Ok(found)
     }
 }

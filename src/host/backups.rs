@@ -7,7 +7,7 @@ pub use find::{Found, find};
 pub use record::{Record, add, adopt, check, claims, drop_names, forget, has, hint, lost, origin, record, taken, tidy};
 
 use crate::schedule;
-use chrono::{DateTime, Datelike, Local};
+use chrono::{DateTime, Local};
 
 /// Tags that name a weekday.
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -56,15 +56,13 @@ pub fn doubt(tag: &str, made: DateTime<Local>, now: DateTime<Local>) -> String {
     if is_future(made, now) {
         return format!("is dated in the future, {}", made.format("%F %T%:z"));
     }
-    let weekday = WEEKDAYS.iter().position(|day| *day == tag);
-    let month = MONTHS.iter().position(|month| *month == tag);
-    let is_other = weekday.is_some_and(|day| day != made.weekday().num_days_from_monday() as usize)
-        || month.is_some_and(|month| month != made.month0() as usize);
-    if is_other {
+    let (weekday, month) = (WEEKDAYS.contains(&tag), MONTHS.contains(&tag));
+    let is_made = |format: &str| made.format(format).to_string() == tag;
+    if weekday && !is_made("%a") || month && !is_made("%b") {
         return format!("was made on {}", made.format("%a %F"));
     }
     let days = (now - made).num_seconds() / 86_400;
-    let is_old = weekday.is_some() && days >= 7 || month.is_some() && days >= 366;
+    let is_old = weekday && days >= 7 || month && days >= 366;
     if is_old { format!("is {days} days old") } else { String::new() }
 }
 

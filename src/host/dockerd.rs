@@ -38,7 +38,8 @@ pub fn get_all(socket: &Path, paths: &[String]) -> Result<Vec<Option<Vec<u8>>>> 
         let asked = paths.iter().map(|path| ask(socket, path).map_err(|error| failed(path, &cause(&error))));
         let asked = asked.collect::<Result<Vec<_>>>()?;
         for (path, stream) in paths.iter().zip(asked) {
-            let answer = read(stream).map_err(|error| failed(path, &cause(&error)))?;
+            let mut answer = Vec::with_capacity(16 * 1024);
+            stream.take(LONGEST).read_to_end(&mut answer).map_err(|error| failed(path, &cause(&error)))?;
             answers.push(body(answer).map_err(|why| failed(path, &why))?);
         }
     }
@@ -51,12 +52,6 @@ fn ask(socket: &Path, path: &str) -> io::Result<UnixStream> {
     stream.set_write_timeout(Some(LIMIT))?;
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n").as_bytes())?;
     Ok(stream)
-}
-
-fn read(stream: UnixStream) -> io::Result<Vec<u8>> {
-    let mut answer = Vec::with_capacity(16 * 1024);
-    stream.take(LONGEST).read_to_end(&mut answer)?;
-    Ok(answer)
 }
 
 /// Returns the body of a response with status 200, `None` for 404.

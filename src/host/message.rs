@@ -2,11 +2,13 @@
 
 use crate::run::{Error, Result};
 use regex::Regex;
+use serde::Deserialize;
 use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 
 /// How a service counts.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Rule {
     /// Unicode characters.
     Characters,
@@ -68,16 +70,9 @@ impl Rule {
     /// # Errors
     /// When there is none.
     pub fn named(name: &str) -> Result<Self> {
-        Ok(match name {
-            "characters" => Self::Characters,
-            "bytes" => Self::Bytes,
-            "utf16" => Self::Utf16,
-            "mastodon" => Self::Mastodon,
-            "x" => Self::X,
-            _ => {
-                return Err(Error::new(format!("count a text by `{name}`: there is no such unit"))
-                    .help("there are `characters`, `bytes`, `utf16`, `mastodon` and `x`"));
-            }
+        serde_json::from_value(name.into()).map_err(|_| {
+            Error::new(format!("count a text by `{name}`: there is no such unit"))
+                .help("there are `characters`, `bytes`, `utf16`, `mastodon` and `x`")
         })
     }
 

@@ -24,3 +24,14 @@ pub mod size;
 pub mod state;
 pub mod tls;
 pub mod volumes;
+
+/// Returns each element once, in the order of the first ones.
+fn unique<T: PartialEq>(list: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut found = Vec::new();
+    for one in list {
+        if !found.contains(&one) {
+            found.push(one);
+        }
+    }
+    found
+}

@@ -169,19 +169,17 @@ impl Unit {
         let time = |key| value(key).parse::<u64>().unwrap_or(0);
         let (entered, left) = (time("ActiveEnterTimestampMonotonic"), time("InactiveExitTimestampMonotonic"));
         let was_up = entered > 0 && entered >= left;
+        let masked = Some("its unit is masked; `systemctl unmask nginx` allows it");
+        let ended = Some("it was stopped; `systemctl start nginx` starts it");
         let stopped = match (value("UnitFileState"), value("ActiveState")) {
-            _ if value("LoadState") == "masked" => Some("its unit is masked; `systemctl unmask nginx` allows it"),
+            _ if value("LoadState") == "masked" => masked,
             (_, "active" | "activating" | "reloading" | "refreshing") => None,
-            ("masked" | "masked-runtime", _) => Some("its unit is masked; `systemctl unmask nginx` allows it"),
+            ("masked" | "masked-runtime", _) => masked,
             ("disabled", _) => Some("its unit is disabled; `systemctl enable --now nginx` starts it"),
             // It was up since the boot, and ended normally or is about to: certbot, or the admin.
-            (_, "inactive" | "deactivating") if entered > 0 => {
-                Some("it was stopped; `systemctl start nginx` starts it")
-            }
+            (_, "inactive" | "deactivating") if entered > 0 => ended,
             // A stop that took too long counts as failed, but is still a stop.
-            (_, "failed") if value("Result") == "timeout" && was_up => {
-                Some("it was stopped; `systemctl start nginx` starts it")
-            }
+            (_, "failed") if value("Result") == "timeout" && was_up => ended,
             _ => None,
         };
         let (job, after) = (value("Job"), value("After"));

@@ -3,6 +3,14 @@
 use crate::run::{Error, Result, Run};
 use ring::rand::{SecureRandom, SystemRandom};
 
+/// Fills bytes with random numbers that nobody can guess.
+///
+/// # Errors
+/// When the kernel gives none.
+pub fn fill(bytes: &mut [u8]) -> std::io::Result<()> {
+    SystemRandom::new().fill(bytes).map_err(|_| std::io::Error::other("the kernel gives no random numbers"))
+}
+
 /// Returns a uniform random number below a limit.
 ///
 /// # Errors
@@ -12,8 +20,7 @@ pub fn below(limit: u64) -> Result<u64> {
     let fair = u64::MAX - u64::MAX % limit;
     loop {
         let mut bytes = [0; 8];
-        let filled = SystemRandom::new().fill(&mut bytes);
-        filled.map_err(|_| Error::new("make a random number: the kernel gives none"))?;
+        fill(&mut bytes).map_err(|error| Error::new(format!("make a random number: {error}")))?;
         let number = u64::from_le_bytes(bytes);
         if number < fair {
             return Ok(number % limit);

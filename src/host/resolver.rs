@@ -1,5 +1,6 @@
 //! Name services other than the hosts file: those of nsswitch.conf(5).
 
+use super::pool;
 use crate::process::{self, Plan};
 use crate::run::{Result, Run, exit};
 use crate::store::state;
@@ -7,7 +8,6 @@ use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// The time limit of the name servers for all names together.
@@ -59,31 +59,15 @@ pub fn query(run: &Run, listed: &HashMap<String, Vec<IpAddr>>) -> Result<HashMap
     let switch = std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
     let services = services(&switch);
     let deadline = Instant::now() + LIMIT;
-    let queue = Mutex::new(listed.iter().filter(|(name, _)| !waits(name)).collect::<Vec<_>>());
-    let next = || queue.lock().ok().and_then(|mut queue| queue.pop());
-    let work = || -> Result<Vec<(String, Option<Answer>)>> {
-        let mut answers = Vec::new();
-        while let Some((name, listed)) = next() {
-            let answer = match &services {
-                Some(services) => ask(run, services, name, listed, deadline)?,
-                None => Some(Answer::NotFound),
-            };
-            answers.push((name.clone(), answer));
-        }
-        Ok(answers)
-    };
-    let mut fresh = HashMap::new();
-    std::thread::scope(|scope| {
-        let count = listed.len().min(AT_ONCE);
-        let threads: Vec<_> = (0..count).map(|_| scope.spawn(|| run.within(work))).collect();
-        for thread in threads {
-            match thread.join() {
-                Ok(answers) => fresh.extend(answers?),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        Ok::<(), crate::run::Error>(())
+    let due = listed.iter().filter(|(name, _)| !waits(name)).collect();
+    let asked = pool::map(run, due, AT_ONCE, |(name, listed)| {
+        let answer = match &services {
+            Some(services) => run.within(|| ask(run, services, name, listed, deadline))?,
+            None => Some(Answer::NotFound),
+        };
+        Ok((name, answer))
     })?;
+    let fresh = asked.into_iter().collect::<Result<HashMap<_, _>>>()?;
 
     let mut keep = BTreeMap::new();
     let mut answers = HashMap::new();

@@ -1,5 +1,6 @@
 //! The addresses that this host reaches directly, from the kernel's routing tables.
 
+use super::address::is_in;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -40,25 +41,15 @@ impl Routes {
             let words: Vec<&str> = line.split_whitespace().collect();
             let number = |index: usize| u32::from_str_radix(words.get(index)?, 16).ok();
             let address = |index| Some(Ipv4Addr::from(number(index)?.to_ne_bytes()));
-            let flags = number(3)?;
-            let prefix = u32::from(address(7)?).count_ones();
-            (flags & UP != 0).then_some(Route {
-                network: address(1)?.into(),
-                prefix,
-                direct: flags & (GATEWAY | REJECT) == 0 && prefix > 0,
-            })
+            Route::new(address(1)?, u32::from(address(7)?).count_ones(), number(3)?)
         });
         // Destination prefix, source prefix, next hop, metric, references, use, flags, device.
         let six = six.lines().filter_map(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let number = |index: usize| u32::from_str_radix(words.get(index)?, 16).ok();
-            let (prefix, flags) = (number(1)?, number(8)?);
             let network = Ipv6Addr::from(u128::from_str_radix(words.first()?, 16).ok()?);
-            (flags & UP != 0).then_some(Route {
-                network: network.into(),
-                prefix,
-                direct: flags & (GATEWAY | REJECT) == 0 && prefix > 0 && words.last() != Some(&"lo"),
-            })
+            let route = Route::new(network, number(1)?, number(8)?)?;
+            Some(Route { direct: route.direct && words.last() != Some(&"lo"), ..route })
         });
         Self(four.chain(six).collect())
     }
@@ -67,25 +58,16 @@ impl Routes {
     /// network. A network without one (`inhibit_ipv4`, gateway mode `isolated`) leaves only the default route, which
     /// leads away from this host.
     pub fn reach(&self, address: IpAddr) -> bool {
-        let best = self.0.iter().filter(|route| route.covers(address)).max_by_key(|route| route.prefix);
+        let best =
+            self.0.iter().filter(|route| is_in(address, route.network, route.prefix)).max_by_key(|route| route.prefix);
         best.is_some_and(|route| route.direct)
     }
 }
 
 impl Route {
-    fn covers(&self, address: IpAddr) -> bool {
-        // A shift by the complete width would overflow: the default route covers everything.
-        match (self.network, address) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let mask = u32::MAX.checked_shl(32 - self.prefix.min(32)).unwrap_or(0);
-                u32::from(network) & mask == u32::from(address) & mask
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let mask = u128::MAX.checked_shl(128 - self.prefix.min(128)).unwrap_or(0);
-                u128::from(network) & mask == u128::from(address) & mask
-            }
-            _ => false,
-        }
+    fn new(network: impl Into<IpAddr>, prefix: u32, flags: u32) -> Option<Self> {
+        let direct = flags & (GATEWAY | REJECT) == 0 && prefix > 0;
+        (flags & UP != 0).then_some(Self { network: network.into(), prefix, direct })
     }
 }
 

@@ -301,7 +301,8 @@ fn no_option_value_can_add_a_directive() {
         };
         values.push(fine.to_owned());
         let texts = texts(&world, option, &values);
-        let read = |path: &std::path::PathBuf| skeleton(&moyai::host::nginx::config::read(path).unwrap());
+        let read =
+            |path: &std::path::PathBuf| skeleton(&moyai::host::nginx::config::Config::read(path).unwrap().directives);
         let want = texts.last().unwrap().as_ref().map(read).expect("the good value is refused");
         assert!(
             want.starts_with("map{default{} ~*^websocket${}} server{listen{}")

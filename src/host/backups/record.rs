@@ -6,7 +6,7 @@ use crate::host::volumes::Entry;
 use crate::host::{file, size, state};
 use crate::run::{Error, Result, Run};
 use crate::store::journal::daemon;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The name of the record in the state.
@@ -31,14 +31,6 @@ pub fn record(run: &Run) -> Result<Record> {
     Ok(state::get(run, KEY)?.unwrap_or_default())
 }
 
-fn edit(run: &Run, change: impl FnOnce(&mut Record)) -> Result<()> {
-    state::update(run, KEY, |old: Option<Record>| {
-        let mut record = old.unwrap_or_default();
-        change(&mut record);
-        serde_json::to_string(&record).map_err(|error| Error::new(format!("keep the state `{KEY}`: {error}")))
-    })
-}
-
 /// Adds a backup: `{container, time, sums}`, and `refs` and `from` if they are known.
 ///
 /// # Errors
@@ -52,8 +44,7 @@ pub fn add(run: &Run, id: &str, mut one: Map<String, Value>) -> Result<()> {
         return Ok(());
     }
     one.insert("engine".to_owned(), daemon().into());
-    one.sort_keys();
-    edit(run, |record| drop(record.insert(id.to_owned(), Value::Object(one))))
+    state::edit(run, KEY, |record: &mut Record| drop(record.insert(id.to_owned(), Value::Object(one))))
 }
 
 /// Returns whether an image is in the record as a backup of the container in its label.
@@ -82,7 +73,7 @@ fn remove(run: &Run, entries: &[(String, Value)]) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
-    edit(run, |record| record.retain(|id, _| !entries.iter().any(|(gone, _)| gone == id)))
+    state::edit(run, KEY, |record: &mut Record| record.retain(|id, _| !entries.iter().any(|(gone, _)| gone == id)))
 }
 
 /// Forgets images that newer ones have replaced. If an image is gone and no other has its references, it was lost: it is
@@ -176,7 +167,7 @@ pub fn drop_names(run: &Run, names: &[String]) -> Result<()> {
 }
 
 fn drop_names_if(run: &Run, test: impl Fn(&Value, &str) -> bool) -> Result<()> {
-    edit(run, |record| {
+    state::edit(run, KEY, |record: &mut Record| {
         for one in record.values_mut() {
             let before = one.clone();
             if let Some(refs) = one.get_mut("refs").and_then(Value::as_array_mut) {
@@ -224,14 +215,9 @@ pub fn hint(run: &Run, names: &[String]) -> Result<String> {
 pub fn adopt(run: &Run, image: &Image, entries: &[Entry]) -> Result<()> {
     let label = |name: &str| image.labels.get(name).cloned().unwrap_or_default();
     let (container, reference) = (label(CONTAINER), image.reference());
-    let sums: Vec<Value> = entries.iter().map(|entry| entry.sha256.clone().into()).collect();
-    let fields = [
-        ("container", container.clone().into()),
-        ("time", label(TIME).into()),
-        ("sums", sums.into()),
-        ("refs", vec![Value::from(reference.clone())].into()),
-    ];
-    add(run, &image.id, fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())?;
+    let sums: Vec<_> = entries.iter().map(|entry| &entry.sha256).collect();
+    let one = json!({ "container": container, "time": label(TIME), "sums": sums, "refs": [reference] });
+    add(run, &image.id, one.as_object().cloned().unwrap_or_default())?;
     run.say(&format!("{reference} is in the record as a backup of {container}"));
     Ok(())
 }
@@ -292,7 +278,6 @@ pub fn taken(run: &Run, images: &[Image]) -> Result<BTreeMap<String, BTreeMap<St
 mod tests {
     use super::*;
     use crate::run::Options;
-    use serde_json::json;
     use std::sync::Arc;
 
     fn run(state: &std::path::Path, made: &Value) -> Arc<Run> {

@@ -56,7 +56,8 @@ fn named(all: &[Container], name: &str) -> Result<String> {
 pub fn next_up(run: &Run, old: &Value, image: &str) -> Result<String> {
     let name = text(old, "/Name").trim_start_matches('/');
     if !Engine::ask(run)?.remote {
-        for file in files(old) {
+        let labels = at(old, "/Config/Labels");
+        for file in files(|name| labels?.get(name)?.as_str()).1 {
             if !file::exists(run, &file)? {
                 return Ok(format!("{file} is gone: \"docker compose\" cannot recreate {name} without it"));
             }
@@ -79,16 +80,17 @@ fn label<'a>(old: &'a Value, name: &str) -> &'a str {
     labels.and_then(|all| all.get(format!("com.docker.compose.{name}"))?.as_str()).unwrap_or_default()
 }
 
-/// Returns the paths of the compose files of an inspected container. Version 1 names them relative to the directory.
-fn files(old: &Value) -> Vec<String> {
-    let dir = label(old, "project.working_dir");
-    let files = label(old, "project.config_files").split(',').filter(|file| !file.is_empty());
-    files.map(|file| if file.starts_with('/') { file.to_owned() } else { format!("{dir}/{file}") }).collect()
+/// Returns the directory of the project of a container with these labels, and the paths of its files. Version 1 names
+/// them relative to the directory.
+pub fn files<'a>(label: impl Fn(&str) -> Option<&'a str>) -> (&'a str, Vec<String>) {
+    let dir = label("com.docker.compose.project.working_dir").unwrap_or_default();
+    let files = label("com.docker.compose.project.config_files").unwrap_or_default().split(',');
+    let path = |file: &str| if file.starts_with('/') { file.to_owned() } else { format!("{dir}/{file}") };
+    (dir, files.filter(|file| !file.is_empty()).map(path).collect())
 }
 
 /// Returns what `docker compose up` will do to the container `name` that was recreated because it shares the network of
 /// `of`. Compose 2 compares the ID of the container whose network it shares. Compose 1 does not.
-#[must_use]
 pub fn next_up_beside(name: &str, of: &str, image: &str) -> String {
     format!(
         "{name} shares the network of {of} and was recreated as it was; \"docker compose up\" of version 2 recreates \
@@ -129,7 +131,7 @@ mod tests {
     fn relative_compose_files_are_below_the_directory_of_the_project() {
         let labels = json!({ "com.docker.compose.project.working_dir": "/app",
             "com.docker.compose.project.config_files": "/app/a.yml,b.yml," });
-        assert_eq!(files(&json!({ "Config": { "Labels": labels } })), ["/app/a.yml", "/app/b.yml"]);
-        assert_eq!(files(&json!({ "Config": { "Labels": null } })), Vec::<String>::new());
+        assert_eq!(files(|name| labels[name].as_str()), ("/app", vec!["/app/a.yml".into(), "/app/b.yml".into()]));
+        assert_eq!(files(|_| None), ("", Vec::new()));
     }
 }

@@ -11,29 +11,9 @@ use serde_json::Value;
 const PROJECTS: [&[&str]; 2] = [&["com.docker.compose."], &["com.docker.swarm.", "com.docker.stack."]];
 
 /// Prefixes of labels that control other programs: container managers, proxies, updaters, restarters and schedulers.
-const MANAGERS: [&str; 21] = [
-    "caddy",
-    "com.centurylinklabs.watchtower.",
-    "com.docker.desktop.",
-    "com.docker.extension.",
-    "com.github.nginx-proxy.",
-    "com.rancher.",
-    "autoheal",
-    "coolify.",
-    "deunhealth.",
-    "diun.",
-    "dokku",
-    "io.balena.",
-    "io.containers.autoupdate",
-    "io.kubernetes.",
-    "io.podman.",
-    "io.portainer.",
-    "io.rancher.",
-    "ofelia.",
-    "traefik.",
-    "wud.",
-    "PODMAN_SYSTEMD_UNIT",
-];
+const MANAGERS: &str = "caddy com.centurylinklabs.watchtower. com.docker.desktop. com.docker.extension. \
+    com.github.nginx-proxy. com.rancher. autoheal coolify. deunhealth. diun. dokku io.balena. io.containers.autoupdate \
+    io.kubernetes. io.podman. io.portainer. io.rancher. ofelia. traefik. wud. PODMAN_SYSTEMD_UNIT";
 
 /// Returns whether this label makes a container part of a compose project or a Swarm service.
 pub(super) fn is_project(name: &str) -> bool {
@@ -55,7 +35,7 @@ pub(super) fn is_containers(name: &str) -> bool {
 
 /// Returns whether this label makes another program count a container as its own, or is an option of moyai.
 pub fn is_identity(name: &str) -> bool {
-    is_containers(name) || MANAGERS.iter().any(|start| name.starts_with(start))
+    is_containers(name) || MANAGERS.split_whitespace().any(|start| name.starts_with(start))
 }
 
 /// Returns the names of an inspected container's labels that its backup must not have.

@@ -1,7 +1,8 @@
 //! What the daemon reports about containers and images.
 
 use super::source::Source;
-use super::{ask, at, engine, inspect, labels as identity, picked, text};
+use super::{ask, at, engine, inspect, labels as identity, text};
+use crate::host::unique;
 use crate::run::{Error, Result, Run};
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
@@ -111,55 +112,15 @@ impl Image {
 /// Networks that every daemon has and nobody else can create, with their drivers.
 const PREDEFINED: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
 
-/// The fields that are read of an inspected container, image or network.
-pub(super) const READ: picked::Names = &[
-    &[
-        "Config",
-        "Created",
-        "Driver",
-        "HostConfig",
-        "Id",
-        "Image",
-        "Mounts",
-        "Name",
-        "NetworkSettings",
-        "Parent",
-        "RepoDigests",
-        "RepoTags",
-        "RestartCount",
-        "RootFS",
-        "Scope",
-        "Size",
-        "SizeRw",
-        "State",
-    ],
-    &[
-        "Destination",
-        "ExitCode",
-        "Health",
-        "Image",
-        "Labels",
-        "Layers",
-        "Name",
-        "NetworkMode",
-        "Networks",
-        "OOMKilled",
-        "Paused",
-        "Source",
-        "StartedAt",
-        "Status",
-        "Type",
-    ],
-];
-
 /// Converts docker's RFC 3339 to seconds since 1970. Docker's "never" is the year 1.
 fn seconds(text: &str) -> Option<i64> {
     let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp());
     time.filter(|seconds| *seconds > 0)
 }
 
-fn labels(value: &Value) -> BTreeMap<String, String> {
-    let labels = at(value, "/Config/Labels").and_then(Value::as_object).into_iter().flatten();
+/// Returns the labels at a path.
+pub(super) fn labels(value: &Value, path: &str) -> BTreeMap<String, String> {
+    let labels = at(value, path).and_then(Value::as_object).into_iter().flatten();
     labels.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
@@ -199,7 +160,7 @@ impl Drivers {
 }
 
 /// Returns the networks of an inspected container: name and settings.
-fn networks(full: &Value) -> impl Iterator<Item = (&String, &Value)> {
+pub fn networks(full: &Value) -> impl Iterator<Item = (&String, &Value)> {
     at(full, "/NetworkSettings/Networks").and_then(Value::as_object).into_iter().flatten()
 }
 
@@ -293,7 +254,7 @@ fn container(
 ) -> Container {
     let image = text(full, "/Config/Image");
     let image_id = text(full, "/Image");
-    let mut own = labels(full);
+    let mut own = labels(full, "/Config/Labels");
     let (all, inherited) = of_image(full, images);
     own.retain(|name, _| !identity::is_containers(name) || identity::is_own(name, all, inherited));
     let (repository, tag) = repository(image, image_id);
@@ -356,13 +317,8 @@ fn container(
 fn aliases<'a>(full: &'a Value, settings: &'a Value) -> Vec<&'a str> {
     let list = |key| settings.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let own = text(full, "/Name").trim_start_matches('/');
-    let mut found = Vec::new();
-    for alias in list("Aliases").chain(list("DNSNames").filter(|name| *name != own)) {
-        if Some(alias) != text(full, "/Id").get(..12) && !found.contains(&alias) {
-            found.push(alias);
-        }
-    }
-    found
+    let all = list("Aliases").chain(list("DNSNames").filter(|name| *name != own));
+    unique(all.filter(|alias| Some(*alias) != text(full, "/Id").get(..12)))
 }
 
 fn network(name: &str, driver: &str, settings: &Value, aliases: Vec<&str>) -> Network {
@@ -411,7 +367,7 @@ pub fn images(run: &Run) -> Result<Vec<Image>> {
                 created: seconds(text(image, "/Created")),
                 size: image.get("Size").and_then(Value::as_i64).unwrap_or_default(),
                 layers: layers.map_or(0, Vec::len),
-                labels: labels(image),
+                labels: labels(image, "/Config/Labels"),
             });
         }
     }

@@ -11,7 +11,6 @@ pub mod labels;
 mod list;
 pub mod memory;
 pub mod network;
-mod picked;
 pub mod recipe;
 mod reference;
 pub mod saved;
@@ -21,7 +20,7 @@ pub mod stats;
 pub mod volumes;
 
 pub use flatten::flatten;
-pub use list::{Container, Image, Mount, Network, containers, images};
+pub use list::{Container, Image, Mount, Network, containers, images, networks};
 pub use reference::valid_reference;
 pub use sharing::{dependents, sharing, users};
 
@@ -42,16 +41,20 @@ const COUNT: Duration = Duration::from_secs(30 * 60);
 
 /// Runs a docker command and checks its status. The error has docker's own message.
 pub fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
-    let explained = |error| explain(&run.output.mask(&plan.line()), error);
-    let outcome = process::attempt(run, plan).map_err(|error| timed_out(run, plan, error))?;
-    process::judge(run, plan, &outcome).map_err(explained)?;
-    Ok(outcome)
+    judged(run, plan, false)
 }
 
-/// Rewords the error of a docker command that timed out like all other errors of docker.
-fn timed_out(run: &Run, plan: &Plan, error: Error) -> Error {
-    let ours = error.exit == exit::TIMED_OUT && run.cancel.cause().is_none();
-    if ours { explain(&run.output.mask(&plan.line()), error) } else { error }
+fn judged(run: &Run, plan: &Plan, some_may_lack: bool) -> Result<Outcome> {
+    let explained = |error| explain(&run.output.mask(&plan.line()), error);
+    // A time-out of the run itself is not docker's.
+    let is_ours = |error: &Error| error.exit == exit::TIMED_OUT && run.cancel.cause().is_none();
+    let outcome =
+        process::attempt(run, plan).map_err(|error| if is_ours(&error) { explained(error) } else { error })?;
+    if some_may_lack && outcome.code() == 1 && only_missing(&outcome.err_text()) {
+        return Ok(outcome);
+    }
+    process::judge(run, plan, &outcome).map_err(explained)?;
+    Ok(outcome)
 }
 
 /// Runs a read-only docker command. A status of 1 can mean that some of many objects do not exist.
@@ -61,12 +64,7 @@ pub fn ask<S: AsRef<str>>(run: &Run, words: impl IntoIterator<Item = S>, some_ma
     plan.question = engine::socket().is_some();
     plan.stages[0].argv.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
     plan.timeout = plan.stages[0].argv.iter().any(|word| word == SIZE).then_some(COUNT);
-    let outcome = process::attempt(run, &plan).map_err(|error| timed_out(run, &plan, error))?;
-    if some_may_lack && outcome.code() == 1 && only_missing(&outcome.err_text()) {
-        return Ok(outcome);
-    }
-    process::judge(run, &plan, &outcome).map_err(|error| explain(&run.output.mask(&plan.line()), error))?;
-    Ok(outcome)
+    judged(run, &plan, some_may_lack)
 }
 
 /// Returns the lines of standard error that say what is wrong, without docker's prefixes.
@@ -155,21 +153,26 @@ fn unread(what: &str, cause: &dyn std::fmt::Display) -> Error {
 
 /// Inspects objects with as few calls as the length of a command line allows. Leaves out what does not exist.
 pub fn inspect(run: &Run, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> {
-    inspect_fields(run, list::READ, verb, things)
-}
-
-/// Like [`inspect`], with only these names. No names means everything.
-pub fn inspect_fields(run: &Run, names: picked::Names, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> {
     let mut found = Vec::new();
     for things in things.chunks(IDS) {
-        let outcome = ask(run, verb.iter().chain(things), true)?;
-        match picked::picked(names, &outcome.out) {
-            Ok(Value::Array(list)) => found.extend(list),
-            Ok(_) => return Err(unread(&verb.join(" "), &"it is not an array")),
-            Err(error) => return Err(unread(&verb.join(" "), &error)),
+        match json(&verb.join(" "), &ask(run, verb.iter().chain(things), true)?.out)? {
+            Value::Array(list) => found.extend(list),
+            _ => return Err(unread(&verb.join(" "), &"it is not an array")),
         }
     }
     Ok(found)
+}
+
+/// Inspects volumes or networks, which must exist. Their names can come from the manifest of another host.
+pub fn inspect_named(run: &Run, kind: &str, names: &[&str]) -> Result<Vec<Value>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let what = format!("inspect the {kind}");
+    let names = names.iter().map(|name| checked(&what, name)).collect::<Result<Vec<_>>>()?;
+    let words = ["docker", kind, "inspect"].into_iter().chain(names);
+    let found = json(&format!("{kind} inspect"), &process::run(run, &Plan::read(words))?.out)?;
+    Ok(found.as_array().cloned().unwrap_or_default())
 }
 
 /// Returns the value at a path of a JSON value. `Value::pointer` would copy each name of the path.

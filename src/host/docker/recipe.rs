@@ -7,14 +7,13 @@
 mod attached;
 mod settings;
 
-use super::{ask, at, checked, inspect_fields, inspected, json, list_at, text};
+pub use settings::restart_policy;
+
+use super::{ask, at, checked, inspect, inspected, json, list_at, text};
 use crate::run::{Error, Result, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// Keeps every field of an inspect.
-const ALL: super::picked::Names = &[];
 
 /// The arguments, in groups that a caller can leave out.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -67,7 +66,7 @@ pub fn recipe(run: &Run, name: &str, image: Option<&str>, sources: BTreeMap<Stri
     let modes = ["NetworkMode", "IpcMode", "PidMode"].map(|mode| text(full, &format!("/HostConfig/{mode}")));
     let others: Vec<&str> = modes.iter().filter_map(|mode| mode.strip_prefix("container:")).collect();
     if !others.is_empty() {
-        for other in inspect_fields(run, ALL, &["container", "inspect"], &others)? {
+        for other in inspect(run, &["container", "inspect"], &others)? {
             let name = text(&other, "/Name").trim_start_matches('/').to_owned();
             around.names.insert(text(&other, "/Id").to_owned(), name);
         }
@@ -88,7 +87,7 @@ pub fn recorded(
     sources: BTreeMap<String, String>,
 ) -> Result<Recipe> {
     let image = checked("recipe", image)?;
-    let next = inspect_fields(run, ALL, &["image", "inspect"], &[image])?.pop();
+    let next = inspect(run, &["image", "inspect"], &[image])?.pop();
     let around = Around {
         image: next.and_then(|image| image.get("Config").cloned()).unwrap_or_else(|| own.clone()),
         own,
@@ -105,7 +104,7 @@ pub fn recorded(
 /// from. So follow the parents to the first image that is not a backup.
 fn images(run: &Run, own: &str, image: Option<&str>) -> Result<Around> {
     let image = image.unwrap_or(own);
-    let mut found = inspect_fields(run, ALL, &["image", "inspect"], &[own, image])?;
+    let mut found = inspect(run, &["image", "inspect"], &[own, image])?;
     let named = |found: &Value| {
         let tags = list_at(found, "/RepoTags").filter_map(Value::as_str);
         text(found, "/Id").trim_start_matches("sha256:").starts_with(image.trim_start_matches("sha256:"))
@@ -117,8 +116,7 @@ fn images(run: &Run, own: &str, image: Option<&str>) -> Result<Around> {
     while let Some(backup) = base.as_ref().filter(|image| at(image, "/Config/Labels/moyai.container").is_some()) {
         let parent = text(backup, "/Parent");
         // The image was flattened, or containerd keeps it without a parent.
-        let Some(older) = (!parent.is_empty()).then(|| inspect_fields(run, ALL, &["image", "inspect"], &[parent]))
-        else {
+        let Some(older) = (!parent.is_empty()).then(|| inspect(run, &["image", "inspect"], &[parent])) else {
             break;
         };
         let Some(older) = older?.pop() else { break };

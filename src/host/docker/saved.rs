@@ -19,8 +19,7 @@ pub fn check(run: &Run, id: &str, name: &str, copy: Plan) -> Result<()> {
     let inspect = Plan::read(["docker", "image", "inspect", checked("inspect the image", id)?]);
     let found = json("image inspect", &process::run(run, &inspect)?.out)?;
     let mut plan = copy.timeout(TAKES);
-    let sums = ["tar", "-x", "--to-command", "gzip -dcf | sha256sum"].map(str::to_owned).to_vec();
-    plan.stages.push(Stage { argv: sums, ..Stage::default() });
+    plan.stages.push(Stage::of(["tar", "-x", "--to-command", "gzip -dcf | sha256sum"]));
     let said = process::run(run, &plan)?.text();
     let sums: HashSet<&str> = said.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let layers = found.get(0).into_iter().flat_map(|image| list_at(image, "/RootFS/Layers"));

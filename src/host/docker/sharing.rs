@@ -1,10 +1,10 @@
 //! Containers that depend on another one: they use its namespaces, are linked to it, or have its volumes.
 
-use super::{Container, ask, containers, inspect_fields, list_at, text};
+use super::{Container, ask, containers, inspect, list_at, text};
 use crate::run::{Result, Run};
 use serde_json::Value;
 
-/// What [`sharing`] reads of each container.
+/// The fields of each container that [`sharing`] reads.
 const FORM: &str = "{{.Name}} {{.HostConfig.NetworkMode}} {{.HostConfig.IpcMode}} {{.HostConfig.PidMode}}";
 
 /// Returns the names of the running containers that use the network or other namespaces of one.
@@ -36,7 +36,7 @@ pub fn dependents(run: &Run, id: &str) -> Result<Vec<Value>> {
         return Ok(Vec::new());
     }
     let others: Vec<&str> = others.iter().map(|c| c.id.as_str()).collect();
-    let mut all = inspect_fields(run, &[], &["container", "inspect"], &others)?;
+    let mut all = inspect(run, &["container", "inspect"], &others)?;
     all.retain(|other| depends(other, id, name));
     Ok(all)
 }

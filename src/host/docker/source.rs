@@ -1,6 +1,6 @@
 //! Where the list of containers comes from: the `docker` client, or the daemon's socket.
 
-use super::{ask, at, inspect, json, list, picked, text, unread};
+use super::{ask, at, inspect, json, text, unread};
 use crate::host::dockerd;
 use crate::run::{Result, Run};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -81,6 +81,6 @@ impl Source<'_> {
         let path = |thing| format!("/{kind}s/{}{end}", utf8_percent_encode(thing, NON_ALPHANUMERIC));
         let paths: Vec<_> = things.iter().copied().map(path).collect();
         let found = dockerd::get_all(socket, &paths)?.into_iter().flatten();
-        found.map(|answer| picked::picked(list::READ, &answer).map_err(|error| unread(kind, &error))).collect()
+        found.map(|answer| json(kind, &answer)).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Volumes.
 
-use super::{ask, at, inspect_fields, text};
+use super::list::labels;
+use super::{ask, inspect, text};
 use crate::run::{Result, Run};
 use crate::schedule;
 use serde::Serialize;
@@ -41,17 +42,15 @@ pub fn volumes(run: &Run) -> Result<Vec<Volume>> {
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     let row = |volume: &Value| {
         let name = text(volume, "/Name");
-        let labels = at(volume, "/Labels").and_then(Value::as_object).into_iter().flatten();
-        let labels = labels.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
         let created = schedule::moment(text(volume, "/CreatedAt")).ok().map(|time| time.timestamp());
         Volume {
             name: name.to_owned(),
             driver: text(volume, "/Driver").to_owned(),
             path: text(volume, "/Mountpoint").to_owned(),
-            labels: labels.collect(),
+            labels: labels(volume, "/Labels"),
             created,
             used: !unused.iter().any(|unused| unused == name),
         }
     };
-    Ok(inspect_fields(run, &[], &["volume", "inspect"], &all)?.iter().map(row).collect())
+    Ok(inspect(run, &["volume", "inspect"], &all)?.iter().map(row).collect())
 }

@@ -136,26 +136,21 @@ pub fn size(run: &Run, path: &str) -> Result<i64> {
 pub fn sha256(run: &Run, path: &str) -> Result<String> {
     query(run, "sha256", path, None, || {
         let failed = |error: io::Error| explain("read", Path::new(path), &error);
-        let hex = |sum: digest::Context| sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut file = match run.find(Path::new(path)) {
-            Found::Disk(real) => File::open(real).map_err(|error| run.with_plan(failed(error), [path]))?,
+        let mut from: Box<dyn Read> = match run.find(Path::new(path)) {
+            Found::Disk(real) => Box::new(File::open(real).map_err(|error| run.with_plan(failed(error), [path]))?),
             Found::File(file) if file.content.is_none() => {
                 let sum = format!("<sha256 of {path}>");
                 run.plan_value(&sum, format!("sha256sum < {} | cut -d ' ' -f 1", quote(path)));
                 return Ok(sum);
             }
-            _ => {
-                let mut sum = digest::Context::new(&digest::SHA256);
-                sum.update(&read_seen(run, Path::new(path))?);
-                return Ok(hex(sum));
-            }
+            _ => Box::new(io::Cursor::new(read_seen(run, Path::new(path))?)),
         };
         let mut sum = digest::Context::new(&digest::SHA256);
         let mut part = vec![0; 1 << 16];
         loop {
             run.cancel.check()?;
-            match file.read(&mut part) {
-                Ok(0) => return Ok(hex(sum)),
+            match from.read(&mut part) {
+                Ok(0) => return Ok(sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()),
                 Ok(count) => sum.update(&part[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(failed(error)),

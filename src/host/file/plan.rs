@@ -1,5 +1,6 @@
 //! How a plan shows a write: as lines for a shell.
 
+use crate::host::http::base64;
 use crate::run::text::quote;
 use crate::run::{Result, Run, text};
 use std::os::unix::fs::PermissionsExt;
@@ -79,7 +80,11 @@ pub(super) fn pour(arrow: &str, path: &Path, bytes: &[u8]) -> String {
         Some("") => format!(": {to}"),
         Some(text) if text.ends_with('\n') => here(&format!("cat {to}"), text),
         Some(text) => format!("printf %s {} {to}", quote(text)),
-        None => here(&format!("base64 -d {to}"), &base64(bytes)),
+        None => {
+            // In lines of 76 characters, as base64(1) writes them.
+            let lines: String = bytes.chunks(57).map(|line| base64(line) + "\n").collect();
+            here(&format!("base64 -d {to}"), &lines)
+        }
     }
 }
 
@@ -102,19 +107,4 @@ fn unified(old: &str, new: &str) -> String {
     // After a second, the diff may be longer than necessary.
     let diff = similar::TextDiff::configure().timeout(Duration::from_secs(1)).diff_lines(old, new);
     diff.unified_diff().header("before", "after").to_string()
-}
-
-/// RFC 4648, section 4, in lines of 76 as base64(1) writes them.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for line in bytes.chunks(57) {
-        for group in line.chunks(3) {
-            let bits = (0..3).fold(0, |bits, index| bits << 8 | u32::from(group.get(index).copied().unwrap_or(0)));
-            let digit = |index: usize| char::from(DIGITS[(bits >> (18 - 6 * index) & 63) as usize]);
-            (0..4).for_each(|index| text.push(if index <= group.len() { digit(index) } else { '=' }));
-        }
-        text.push('\n');
-    }
-    text
 }

@@ -6,8 +6,8 @@ use crate::host::address::Refused;
 use crate::host::tls::{self, certificates::Certificates};
 use crate::run::{cause, lock};
 
-/// The error of a request.
-#[derive(Clone, Debug)]
+/// The error of a request or a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The kind. The documentation of the namespace `http` lists them.
     pub kind: &'static str,
@@ -22,9 +22,14 @@ impl From<String> for Fault {
 }
 
 impl Fault {
+    /// Returns an error of a kind.
+    pub fn new(kind: &'static str, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+
     /// Returns an error for a response that is not a proper page.
     pub fn answer(text: impl Into<String>) -> Self {
-        Self { kind: "answer", text: text.into() }
+        Self::new("answer", text)
     }
 
     /// Returns an error for a public site that redirects to a private address.
@@ -89,14 +94,13 @@ fn kind(error: &ureq::Error) -> &'static str {
         E::BadUri(_) | E::Http(_) | E::InvalidProxyUrl | E::Other(_) => "address",
         E::ConnectionFailed | E::ConnectProxyFailed(_) => "connect",
         E::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => "tls",
-        E::Io(error) if lookup(error).is_some() => {
+        E::Io(error) => match (lookup(error), error.kind()) {
             // The text of EAI_AGAIN: no name server has answered.
-            if lookup(error).is_some_and(|reason| reason.contains("temporary failure")) { "offline" } else { "name" }
-        }
-        E::Io(error) => match error.kind() {
-            K::ConnectionRefused => "refused",
-            K::NetworkUnreachable | K::NetworkDown => "offline",
-            K::HostUnreachable | K::TimedOut | K::AddrNotAvailable => "connect",
+            (Some(reason), _) if reason.contains("temporary failure") => "offline",
+            (Some(_), _) => "name",
+            (_, K::ConnectionRefused) => "refused",
+            (_, K::NetworkUnreachable | K::NetworkDown) => "offline",
+            (_, K::HostUnreachable | K::TimedOut | K::AddrNotAvailable) => "connect",
             _ => "answer",
         },
         _ => "answer",
@@ -131,7 +135,7 @@ fn sentence(error: ureq::Error, options: &Options, seen: &Certificates) -> Strin
 
 /// Returns the reason of a failed name lookup in lower case. The standard library drops the code of getaddrinfo(3)
 /// and keeps only its text.
-fn lookup(error: &std::io::Error) -> Option<String> {
+pub fn lookup(error: &std::io::Error) -> Option<String> {
     let text = error.to_string();
     text.split_once("failed to lookup address information: ").map(|(_, reason)| reason.to_lowercase())
 }

@@ -1,7 +1,7 @@
 //! The target of a redirect, by the URL standard and RFC 3986: as a browser reads the header `Location`.
 
+use percent_encoding::{AsciiSet, percent_encode};
 use std::borrow::Cow;
-use std::fmt::Write;
 use ureq::http::HeaderMap;
 use url::Url;
 
@@ -45,20 +45,7 @@ pub fn target(status: u16, headers: &HeaderMap, url: &Url) -> Target {
 
 /// Returns the header as text. Bytes that are not UTF-8 are sent back as they came, as browsers do.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => {
-            let mut text = String::with_capacity(bytes.len() * 3);
-            for byte in bytes {
-                match byte {
-                    0..0x80 => text.push((*byte).into()),
-                    // Writing to a string cannot fail.
-                    _ => drop(write!(text, "%{byte:02X}")),
-                }
-            }
-            text.into()
-        }
-    }
+    std::str::from_utf8(bytes).map_or_else(|_| percent_encode(bytes, &AsciiSet::EMPTY).into(), Cow::from)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The server that a request is sent to: the host's, another one, or a proxy.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use ureq::config::IpFamily;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
@@ -51,20 +51,16 @@ impl Resolver for Names {
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         let port = uri.port_u16().unwrap_or(default);
-        let Some(fixed) = self.fixed.as_ref().filter(|fixed| uri.host() == Some(&fixed.host)) else {
+        let to = match self.fixed.as_ref().filter(|fixed| uri.host() == Some(&fixed.host)) {
+            // A redirect to https on the same host has its own port there too.
+            Some(fixed) => Some((fixed.ip, fixed.to_port.filter(|_| Some(port) == fixed.port).unwrap_or(port))),
+            None if config.ip_family() == IpFamily::Ipv6Only => None,
             // ureq starts a thread for each name. An IPv4 address needs none.
-            let ip = uri.host().and_then(|host| host.parse::<std::net::Ipv4Addr>().ok());
-            let Some(ip) = ip.filter(|_| config.ip_family() != IpFamily::Ipv6Only) else {
-                return self.others.resolve(uri, config, timeout);
-            };
-            let mut addresses = self.empty();
-            addresses.push(SocketAddr::new(ip.into(), port));
-            return Ok(addresses);
+            None => uri.host().and_then(|host| Some((host.parse::<Ipv4Addr>().ok()?.into(), port))),
         };
-        // A redirect to https on the same host has its own port there too.
-        let port = fixed.to_port.filter(|_| Some(port) == fixed.port).unwrap_or(port);
+        let Some(to) = to else { return self.others.resolve(uri, config, timeout) };
         let mut addresses = self.empty();
-        addresses.push(SocketAddr::new(fixed.ip, port));
+        addresses.push(to.into());
         Ok(addresses)
     }
 }

@@ -1,6 +1,7 @@
 //! OAuth 1.0a, signed with HMAC-SHA1 (RFC 5849).
 
 use super::base64;
+use crate::host::random;
 use crate::run::{Error, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::hmac;
@@ -20,8 +21,7 @@ fn encode(text: &str) -> String {
 /// When the kernel provides no random numbers.
 pub fn nonce() -> Result<String> {
     let mut bytes = [0; 16];
-    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
-        .map_err(|_| Error::new("make a random word: the kernel gives no random numbers"))?;
+    random::fill(&mut bytes).map_err(|error| Error::new(format!("make a random word: {error}")))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

@@ -1,8 +1,9 @@
 //! The proxy of a request, from the environment, by the rules of curl(1).
 
+use crate::host::address::is_in;
 use crate::host::tls::certificates::Certificates;
+use crate::run::lock;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use ureq::http::header::HeaderValue;
 use ureq::unversioned::transport::ConnectionDetails;
@@ -20,8 +21,7 @@ pub struct Via {
     pub tunnel: bool,
     /// What is known about its certificates.
     pub seen: Arc<Mutex<Certificates>>,
-    reached: AtomicBool,
-    passed: AtomicBool,
+    stage: Mutex<Stage>,
 }
 
 /// How far a request came.
@@ -47,8 +47,7 @@ impl Via {
             account: Some(account).filter(|(user, password)| !user.is_empty() || !password.is_empty()),
             tunnel,
             seen: Arc::default(),
-            reached: AtomicBool::new(false),
-            passed: AtomicBool::new(false),
+            stage: Mutex::new(Stage::Before),
         }
     }
 
@@ -59,17 +58,12 @@ impl Via {
 
     /// Notes that the connection to the proxy is there, or the tunnel through it.
     pub fn arrived(&self, at_proxy: bool) {
-        self.reached.store(true, Ordering::Relaxed);
-        self.passed.store(!at_proxy || !self.tunnel, Ordering::Relaxed);
+        *lock(&self.stage) = if at_proxy && self.tunnel { Stage::At } else { Stage::After };
     }
 
     /// Returns how far the request came.
     pub fn stage(&self) -> Stage {
-        match (self.reached.load(Ordering::Relaxed), self.passed.load(Ordering::Relaxed)) {
-            (false, _) => Stage::Before,
-            (true, false) => Stage::At,
-            (true, true) => Stage::After,
-        }
+        *lock(&self.stage)
     }
 
     /// Returns the host and the port, as messages name the proxy.
@@ -162,16 +156,7 @@ fn is_of(address: IpAddr, entry: &str) -> bool {
     let Some(bits) = bits else { return address == network };
     let Ok(bits) = bits.parse::<u32>() else { return false };
     // curl takes `/0` for no mask, so that no list exempts everything by accident.
-    if bits == 0 {
-        return address == network;
-    }
-    let alike =
-        |one: u128, other: u128, width: u32| bits <= width && (one ^ other).checked_shr(width - bits).unwrap_or(0) == 0;
-    match (address, network) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => alike(u32::from(one).into(), u32::from(other).into(), 32),
-        (IpAddr::V6(one), IpAddr::V6(other)) => alike(one.into(), other.into(), 128),
-        _ => false,
-    }
+    if bits == 0 { address == network } else { is_in(address, network, bits) }
 }
 
 #[cfg(test)]

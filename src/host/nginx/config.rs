@@ -52,8 +52,6 @@ impl Directive {
 pub struct Config {
     /// The directives outside every block.
     pub directives: Vec<Directive>,
-    /// What nginx would refuse about the syntax and files, each with its place. Unknown directives are not checked.
-    pub problems: Vec<String>,
     /// Every file that was read.
     pub files: Vec<PathBuf>,
 }
@@ -67,17 +65,12 @@ impl Config {
         let failed = |error| Error::new(format!("read nginx's configuration `{}`: {}", conf.display(), cause(&error)));
         let text = std::fs::read(conf).map_err(failed)?;
         let prefix = conf.parent().unwrap_or(Path::new("/"));
-        let mut reader = Reader { prefix, files: vec![conf.to_owned()], problems: Vec::new(), read: vec![conf.into()] };
-        let directives = reader.parse(&String::from_utf8_lossy(&text));
-        Ok(Self { directives, problems: reader.problems, files: reader.read })
+        Ok(Reader { prefix, files: vec![conf.to_owned()], read: vec![conf.into()] }.config(&text))
     }
 
     /// Parses a text. Includes are relative to `/`.
     pub fn parse(text: &str) -> Self {
-        let mut reader =
-            Reader { prefix: Path::new("/"), files: vec!["/f".into()], problems: Vec::new(), read: Vec::new() };
-        let directives = reader.parse(text);
-        Self { directives, problems: reader.problems, files: reader.read }
+        Reader { prefix: Path::new("/"), files: vec!["/f".into()], read: Vec::new() }.config(text.as_bytes())
     }
 
     /// Returns the top-level blocks of a name, such as `http`.
@@ -86,20 +79,11 @@ impl Config {
     }
 }
 
-/// Like [`Config::read`], without what nginx would refuse.
-///
-/// # Errors
-/// Same as for [`Config::read`].
-pub fn read(conf: &Path) -> Result<Vec<Directive>> {
-    Ok(Config::read(conf)?.directives)
-}
-
 struct Reader<'a> {
     /// The main file's directory. Every include is relative to it (`ngx_conf_full_name`).
     prefix: &'a Path,
     /// The files that are being read. Each was included by the one before it.
     files: Vec<PathBuf>,
-    problems: Vec<String>,
     /// Every file that was read.
     read: Vec<PathBuf>,
 }
@@ -108,6 +92,11 @@ struct Reader<'a> {
 const MAX_FILES: usize = 10_000;
 
 impl Reader<'_> {
+    fn config(mut self, text: &[u8]) -> Config {
+        let directives = self.parse(&String::from_utf8_lossy(text));
+        Config { directives, files: self.read }
+    }
+
     /// Parses the directives of a text.
     fn parse(&mut self, text: &str) -> Vec<Directive> {
         let file: Rc<str> = self.files.last().map(|file| file.to_string_lossy()).unwrap_or_default().into();
@@ -136,36 +125,23 @@ impl Reader<'_> {
                     vec![directive(&mut words)]
                 }
                 Token::Open => {
-                    if words.is_empty() {
-                        tokens.refuse("unexpected `{`");
-                    }
                     open.push(directive(&mut words));
                     continue;
                 }
-                Token::End if words.is_empty() => {
-                    tokens.refuse("unexpected `;`");
-                    continue;
-                }
+                Token::End if words.is_empty() => continue,
                 Token::End => {
                     let directive = directive(&mut words);
-                    let path = directive.value().filter(|_| directive.is("include")).map(str::to_owned);
-                    let content = path.map(|path| self.include(&path, &directive));
+                    let path = directive.value().filter(|_| directive.is("include"));
+                    let content = path.map(|path| self.include(path));
                     [directive].into_iter().chain(content.into_iter().flatten()).collect()
                 }
                 Token::Close => {
-                    if !words.is_empty() || open.is_empty() {
-                        tokens.refuse("unexpected `}`");
-                    }
                     words.clear();
                     open.pop().into_iter().collect()
                 }
             };
             open.last_mut().map_or(&mut top, |parent| &mut parent.block).extend(closed);
         }
-        if !words.is_empty() || !open.is_empty() {
-            tokens.refuse("unexpected end of file");
-        }
-        self.problems.extend(tokens.problem.map(|(what, line)| format!("{what} in {file}:{line}")));
         while let Some(last) = open.pop() {
             open.last_mut().map_or(&mut top, |parent| &mut parent.block).push(last);
         }
@@ -174,7 +150,7 @@ impl Reader<'_> {
 
     /// Returns the directives of an include, in the order of glob(3). A file that includes itself is read once; nginx
     /// would give up at some depth.
-    fn include(&mut self, path: &str, include: &Directive) -> Vec<Directive> {
+    fn include(&mut self, path: &str) -> Vec<Directive> {
         let pattern = self.prefix.join(path);
         let paths = match pattern.to_string_lossy() {
             text if glob::is_pattern(&text) => glob::expand(&text),
@@ -183,29 +159,16 @@ impl Reader<'_> {
         let mut all = Vec::new();
         for path in paths {
             if self.files.contains(&path) {
-                self.problems.push(format!(
-                    "`{}` includes itself in {}:{}",
-                    path.display(),
-                    include.file,
-                    include.line
-                ));
                 continue;
             }
             if self.read.len() >= MAX_FILES {
-                self.problems.push(format!("more than {MAX_FILES} files in {}:{}", include.file, include.line));
                 break;
             }
-            match std::fs::read(&path) {
-                Ok(text) => {
-                    self.read.push(path.clone());
-                    self.files.push(path);
-                    all.extend(self.parse(&String::from_utf8_lossy(&text)));
-                    self.files.pop();
-                }
-                Err(error) => {
-                    let (path, cause) = (path.display(), cause(&error));
-                    self.problems.push(format!("read `{path}`: {cause} in {}:{}", include.file, include.line));
-                }
+            if let Ok(text) = std::fs::read(&path) {
+                self.read.push(path.clone());
+                self.files.push(path);
+                all.extend(self.parse(&String::from_utf8_lossy(&text)));
+                self.files.pop();
             }
         }
         all
@@ -220,25 +183,8 @@ mod tests {
     fn what_follows_a_block_of_lua_is_seen() {
         let text = "http { init_by_lua_block { x = [[ } { ' ]] --[[ ]] } server { set_by_lua_block $x { return '}' } y; } } z;";
         let config = Config::parse(text);
-        assert_eq!(config.problems, [""; 0]);
         assert!(config.directives[1].is("z"));
         let server = &config.directives[0].block[1];
         assert!(server.is("server") && server.block[0].words == ["set_by_lua_block", "$x"] && server.block[1].is("y"));
-    }
-
-    #[test]
-    fn each_mistake_has_its_place() {
-        for (text, problem) in [
-            ("a;\n;", "unexpected `;` in /f:2"),
-            ("a {\n", "unexpected end of file in /f:2"),
-            ("a", "unexpected end of file in /f:1"),
-            ("}", "unexpected `}` in /f:1"),
-            ("{ }", "unexpected `{` in /f:1"),
-            ("a { b }", "unexpected `}` in /f:1"),
-            ("include /nowhere/x;", "read `/nowhere/x`: no such file or directory in /f:1"),
-        ] {
-            assert_eq!(Config::parse(text).problems.first().map(String::as_str), Some(problem), "{text}");
-        }
-        assert_eq!(Config::parse("include /nowhere/*; include /nowhere/[a]x;").problems, [""; 0]);
     }
 }

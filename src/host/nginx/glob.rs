@@ -3,6 +3,7 @@
 //! The `glob` crate differs: there `**` means any depth or is an error, `[^a]` is not a negation, and `[[:alpha:]]`
 //! does not exist.
 
+use regex::bytes::Regex;
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -21,9 +22,10 @@ pub fn expand(pattern: &str) -> Vec<PathBuf> {
             found.iter_mut().for_each(|path| path.push(OsStr::from_bytes(&name)));
             continue;
         }
+        let matches = matcher(part.as_bytes());
         let entries = |dir: PathBuf| {
             let names = std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
-            names.filter(|name| matches(part.as_bytes(), name.as_bytes())).map(move |name| dir.join(name))
+            names.filter(|name| matches(name.as_bytes())).map(move |name| dir.join(name))
         };
         found = found.into_iter().flat_map(entries).collect();
     }
@@ -43,65 +45,44 @@ fn unescaped(part: &[u8]) -> Vec<u8> {
 }
 
 /// Returns whether one part of a pattern matches a file name. A leading dot must be written.
-pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    if name.starts_with(b".") && !pattern.starts_with(b".") && !pattern.starts_with(b"\\.") {
-        return false;
-    }
-    let (mut p, mut n) = (0, 0);
-    // Only the last star can need another try.
-    let mut star: Option<(usize, usize)> = None;
-    loop {
-        if pattern.get(p) == Some(&b'*') {
-            p += 1;
-            star = Some((p, n));
-            continue;
-        }
-        match name.get(n) {
-            None if p == pattern.len() => return true,
-            None => return false,
-            Some(byte) => match one(&pattern[p..], *byte) {
-                Some(length) => {
-                    p += length;
-                    n += 1;
-                }
-                None => {
-                    let Some((after, from)) = star else { return false };
-                    p = after;
-                    n = from + 1;
-                    star = Some((after, n));
-                }
-            },
-        }
-    }
+pub fn matcher(pattern: &[u8]) -> impl Fn(&[u8]) -> bool {
+    let with_dot = pattern.starts_with(b".") || pattern.starts_with(b"\\.");
+    let regex = regex(pattern);
+    move |name| (with_dot || !name.starts_with(b".")) && regex.as_ref().is_some_and(|regex| regex.is_match(name))
 }
 
-/// Returns the length of the first element of a pattern, if it matches the byte.
-fn one(pattern: &[u8], byte: u8) -> Option<usize> {
-    match pattern {
-        [b'?', ..] => Some(1),
-        [b'\\', escaped, ..] => (*escaped == byte).then_some(2),
-        [b'[', ..] => match bracket(pattern, byte) {
-            Some((length, true)) => Some(length),
-            Some((_, false)) => None,
-            None => (byte == b'[').then_some(1),
-        },
-        [literal, ..] => (*literal == byte).then_some(1),
-        [] => None,
+/// Translates a part of a pattern. Each literal byte is a number, which has no other meaning in a regular expression.
+fn regex(pattern: &[u8]) -> Option<Regex> {
+    let (mut text, mut rest) = ("(?s-u)^".to_owned(), pattern);
+    while let Some(first) = rest.first() {
+        let literal = |byte: &u8| format!("\\x{byte:02x}");
+        let (part, length) = match rest {
+            [b'*', ..] => (".*".to_owned(), 1),
+            [b'?', ..] => (".".to_owned(), 1),
+            [b'\\', escaped, ..] => (literal(escaped), 2),
+            [b'[', ..] => bracket(rest).unwrap_or_else(|| (literal(first), 1)),
+            _ => (literal(first), 1),
+        };
+        text += &part;
+        rest = &rest[length..];
     }
+    Regex::new(&(text + "$")).ok()
 }
 
-/// Returns the length of a bracket expression and whether it contains the byte, `None` if it is not closed.
-fn bracket(pattern: &[u8], byte: u8) -> Option<(usize, bool)> {
+/// Translates a bracket expression and returns its length, `None` if it is not closed.
+fn bracket(pattern: &[u8]) -> Option<(String, usize)> {
     let negated = matches!(pattern.get(1), Some(b'!' | b'^'));
     let mut at = 1 + usize::from(negated);
-    let (first, mut found) = (at, false);
+    let first = at;
+    // No name has a NUL, but a class in a regular expression needs at least one byte.
+    let mut class = if negated { r"[^\x00" } else { r"[\x00" }.to_owned();
     loop {
         let low = match &pattern[at.min(pattern.len())..] {
             [] => return None,
-            [b']', ..] if at > first => return Some((at + 1, found != negated)),
+            [b']', ..] if at > first => return Some((class + "]", at + 1)),
             [b'[', b':', rest @ ..] => {
                 let end = rest.windows(2).position(|pair| pair == b":]")?;
-                found |= is_of_class(&rest[..end], byte);
+                class += &format!("[:{}:]", String::from_utf8_lossy(&rest[..end]));
                 at += end + 4;
                 continue;
             }
@@ -130,25 +111,9 @@ fn bracket(pattern: &[u8], byte: u8) -> Option<(usize, bool)> {
             }
             _ => low,
         };
-        found |= (low..=high).contains(&byte);
-    }
-}
-
-fn is_of_class(class: &[u8], byte: u8) -> bool {
-    match class {
-        b"alpha" => byte.is_ascii_alphabetic(),
-        b"digit" => byte.is_ascii_digit(),
-        b"alnum" => byte.is_ascii_alphanumeric(),
-        b"upper" => byte.is_ascii_uppercase(),
-        b"lower" => byte.is_ascii_lowercase(),
-        b"xdigit" => byte.is_ascii_hexdigit(),
-        b"punct" => byte.is_ascii_punctuation(),
-        b"space" => byte.is_ascii_whitespace() || byte == 0x0b,
-        b"blank" => byte == b' ' || byte == b'\t',
-        b"cntrl" => byte.is_ascii_control(),
-        b"print" => byte.is_ascii_graphic() || byte == b' ',
-        b"graph" => byte.is_ascii_graphic(),
-        _ => false,
+        if low <= high {
+            class += &format!("\\x{low:02x}-\\x{high:02x}");
+        }
     }
 }
 
@@ -179,16 +144,16 @@ mod tests {
             ("[[.-.]]", "-", "a"),
         ] {
             for name in yes.split(' ') {
-                assert!(matches(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
+                assert!(matcher(pattern.as_bytes())(name.as_bytes()), "{pattern} {name}");
             }
             for name in no.split(' ').filter(|name| !name.is_empty()) {
-                assert!(!matches(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
+                assert!(!matcher(pattern.as_bytes())(name.as_bytes()), "{pattern} {name}");
             }
         }
         for pattern in ["*", "?hidden", "[.]hidden", "[^a]hidden"] {
-            assert!(!matches(pattern.as_bytes(), b".hidden"), "{pattern}");
+            assert!(!matcher(pattern.as_bytes())(b".hidden"), "{pattern}");
         }
-        assert!(matches(b".*", b".hidden") && matches(br"\.h*", b".hidden"));
+        assert!(matcher(b".*")(b".hidden") && matcher(br"\.h*")(b".hidden"));
     }
 
     #[test]

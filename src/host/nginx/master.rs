@@ -1,6 +1,6 @@
 //! The nginx process: test, reload, start, and whether that is due.
 
-use super::config::{self, Config, Directive};
+use super::config::{Config, Directive};
 use super::{names, sites};
 use crate::host::nginxd::{self, Names, Read, Unit, Worker, workers};
 use crate::host::{docker, hosts};
@@ -140,7 +140,7 @@ pub fn is_installed() -> bool {
 }
 
 fn program() -> Option<PathBuf> {
-    process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).ok()
+    process::resolve(&Stage::of(["nginx"])).ok()
 }
 
 /// Identifies a program's current file. Returns `None` for a script, which may start any nginx.
@@ -403,7 +403,7 @@ fn is_newer_than(path: &str, start: u64) -> Result<bool> {
 /// When nginx does not say where it keeps its files.
 pub fn is_running(run: &Run, kept: &Kept) -> Result<bool> {
     let Some(layout) = Layout::of(run, kept)? else { return Ok(false) };
-    Ok(layout.master(&config::read(&layout.conf).unwrap_or_default()).is_some())
+    Ok(layout.master(&Config::read(&layout.conf).unwrap_or_default().directives).is_some())
 }
 
 /// Returns the names that nginx resolves when it starts, and those of `held` that its configuration still has. There
@@ -428,7 +428,8 @@ pub fn is_older(run: &Run, kept: &Kept, path: &str) -> Result<bool> {
     }
     // A missing file is an error, whether nginx runs or not.
     is_newer_than(path, 0)?;
-    let Some(master) = layout.master(&config::read(&layout.conf).unwrap_or_default()) else { return Ok(true) };
+    let config = Config::read(&layout.conf).unwrap_or_default();
+    let Some(master) = layout.master(&config.directives) else { return Ok(true) };
     let workers = workers(master);
     let read = Read::last(run)?.filter(|read| read.is_about(&workers));
     // Take the oldest: a worker that died is replaced by one that knows no more than the others.

@@ -90,7 +90,7 @@ impl<'a> Request<'a> {
     /// Runs the rewrite directives of a block. `ifs` is the last block of an `if` whose condition was true.
     pub(super) fn run(&mut self, block: &'a [Directive], ifs: &mut Option<&'a Directive>) -> Flow<'a> {
         for line in block {
-            match (line.words.first().map_or("", String::as_str), line.values()) {
+            match (line.name(), line.values()) {
                 ("set", [name, value]) => {
                     let value = self.expand(value);
                     let name = name.trim_start_matches('$').to_ascii_lowercase();

@@ -47,6 +47,14 @@ pub struct Site {
     pub resolved_later: bool,
 }
 
+impl Site {
+    /// Returns the site of an address in a directive, for a server that no request reaches.
+    fn of(line: &Directive, address: &str, server: String) -> Option<Self> {
+        let (upstream, file, resolved_later) = (host(address)?, line.file.clone(), is_resolved_later(line));
+        Some(Self { server, upstream, file, line: line.line, listen: Vec::new(), port: None, resolved_later })
+    }
+}
+
 /// An address at which this host can reach a server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listen {
@@ -165,21 +173,14 @@ impl<'a> Map<'a> {
     pub fn sites(&self, server: &Server<'a>, pass: &'a Directive, address: &str) -> Vec<Site> {
         let Some(name) = host(address) else { return Vec::new() };
         let plain = pass.is("proxy_pass") && starts_with(address, "http://");
-        let site = |line: &Directive, address: &str, later| {
-            Some(Site {
-                server: server.names.join(" "),
-                upstream: host(address)?,
-                file: line.file.clone(),
-                line: line.line,
-                listen: server.listen.clone(),
-                port: if plain { port(address) } else { None },
-                resolved_later: later,
-            })
+        let site = |line: &Directive, address: &str, resolved_later| {
+            let own = Site::of(line, address, server.names.join(" "))?;
+            let port = if plain { port(address) } else { None };
+            Some(Site { listen: server.listen.clone(), port, resolved_later, ..own })
         };
         match self.upstreams.get(&(server.http, name.to_ascii_lowercase())) {
             Some((_, lines)) => {
-                let site = |line: &&Directive| site(line, line.value()?, is_resolved_later(line));
-                lines.iter().filter_map(site).collect()
+                lines.iter().filter_map(|line| site(line, line.value()?, is_resolved_later(line))).collect()
             }
             // An address with a variable is resolved when a request comes.
             None => site(pass, address, pass.value().is_some_and(|value| value.contains('$'))).into_iter().collect(),
@@ -200,18 +201,7 @@ impl<'a> Map<'a> {
         let mut unused: Vec<_> = self.upstreams.iter().filter(|(key, _)| !used.contains(*key)).collect();
         unused.sort_by_key(|(key, _)| (!key.0, &key.1));
         for (_, (name, lines)) in unused {
-            let site = |line: &&Directive| {
-                Some(Site {
-                    server: format!("upstream {name}"),
-                    upstream: host(line.value()?)?,
-                    file: line.file.clone(),
-                    line: line.line,
-                    listen: Vec::new(),
-                    port: None,
-                    resolved_later: is_resolved_later(line),
-                })
-            };
-            sites.extend(lines.iter().filter_map(site));
+            sites.extend(lines.iter().filter_map(|line| Site::of(line, line.value()?, format!("upstream {name}"))));
         }
         sites
     }
@@ -230,7 +220,7 @@ fn is_resolved_later(line: &Directive) -> bool {
 /// Returns whether a directive passes requests on: `proxy_pass`, `fastcgi_pass` and so on. The `pass` of a stream takes
 /// only addresses: nginx refuses every name in it.
 pub fn is_pass(directive: &Directive) -> bool {
-    directive.words.first().is_some_and(|word| word.ends_with("_pass"))
+    directive.name().ends_with("_pass")
 }
 
 /// Returns the directives of a server that pass requests on, each with its innermost location.

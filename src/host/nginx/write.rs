@@ -25,7 +25,8 @@ pub fn place(config: &Config, dir: &Path, name: &str) -> Result<(PathBuf, Option
         if !glob::is_pattern(last) || !dir.is_dir() {
             return None;
         }
-        let fits = |file: &String| glob::matches(last.as_bytes(), file.as_bytes());
+        let matches = glob::matcher(last.as_bytes());
+        let fits = |file: &String| matches(file.as_bytes());
         let file = [name.to_owned(), format!("{name}.conf")].into_iter().find(fits)?;
         Some(dir.join(file))
     };

@@ -52,13 +52,11 @@ enum Step {
     Index(i64),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Operator {
     Equal,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
+    /// Compares numbers.
+    Order(fn(&f64, &f64) -> bool),
     Contains,
     Matches,
     In,
@@ -69,10 +67,10 @@ enum Operator {
 const OPERATORS: [(&str, bool, Operator); 14] = [
     ("==", false, Operator::Equal),
     ("!=", true, Operator::Equal),
-    ("<=", false, Operator::LessOrEqual),
-    (">=", false, Operator::GreaterOrEqual),
-    ("<", false, Operator::Less),
-    (">", false, Operator::Greater),
+    ("<=", false, Operator::Order(f64::le)),
+    (">=", false, Operator::Order(f64::ge)),
+    ("<", false, Operator::Order(f64::lt)),
+    (">", false, Operator::Order(f64::gt)),
     ("not contains", true, Operator::Contains),
     ("contains", false, Operator::Contains),
     ("not matches", true, Operator::Matches),
@@ -137,7 +135,7 @@ impl Condition {
             let names = OPERATORS.map(|(name, ..)| name).join(", ");
             failed(format!("there is no operator after `{}`; there are {names}", subject.text))
         })?;
-        if (operator == Operator::Exists) != value.is_empty() {
+        if matches!(operator, Operator::Exists) != value.is_empty() {
             let why =
                 if value.is_empty() { "there is no value after the operator" } else { "nothing follows `exists`" };
             return Err(failed(why.into()));
@@ -151,12 +149,9 @@ impl Condition {
                     Err(_) => inner.split(',').map(Literal::new).collect(),
                 }
             }
-            Operator::Exists => Vec::new(),
             _ => vec![Literal::new(value)],
         };
-        let orders =
-            matches!(operator, Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual);
-        if orders && values[0].number().is_none() {
+        if matches!(operator, Operator::Order(_)) && values[0].number().is_none() {
             return Err(failed(format!("`{}` is not a number", values[0].text)));
         }
         let pattern = match operator {
@@ -180,17 +175,13 @@ impl Condition {
         if self.needs_json() && json.is_none() {
             return failed("the body is not JSON".into());
         }
-        let value = self.value(answer, json);
-        if self.operator == Operator::Exists {
-            return match (value, self.not) {
-                (None, false) => failed(format!("{} is missing", self.subject.text)),
-                (Some(value), true) => failed(format!("{} is {}", self.subject.text, shown(&value))),
-                _ => None,
-            };
-        }
-        let Some(value) = value else { return failed(format!("{} is missing", self.subject.text)) };
+        let Some(value) = self.value(answer, json) else {
+            let is_meant = self.not && matches!(self.operator, Operator::Exists);
+            return if is_meant { None } else { failed(format!("{} is missing", self.subject.text)) };
+        };
         let first = self.values.first()?;
         let holds = match self.operator {
+            Operator::Exists => true,
             Operator::Equal => first.equals(&value),
             Operator::In => self.values.iter().any(|literal| literal.equals(&value)),
             Operator::Contains => match &value {
@@ -203,17 +194,12 @@ impl Condition {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(&text))
             }
-            _ => {
+            Operator::Order(holds) => {
                 let own = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
                 let (Some(own), Some(limit)) = (own, first.number()) else {
                     return failed(format!("{} is {}, which is not a number", self.subject.text, shown(&value)));
                 };
-                match self.operator {
-                    Operator::Less => own < limit,
-                    Operator::LessOrEqual => own <= limit,
-                    Operator::Greater => own > limit,
-                    _ => own >= limit,
-                }
+                holds(&own, &limit)
             }
         };
         if holds == self.not { failed(format!("{} is {}", self.subject.text, shown(&value))) } else { None }
@@ -228,25 +214,7 @@ impl Condition {
             Kind::Header(name) => {
                 answer.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())?.into()
             }
-            Kind::Json(path) => {
-                let step = |value: &'_ Value, step: &Step| -> Option<Value> {
-                    match (step, value) {
-                        (Step::Name(name), Value::Object(map)) => map.get(name).cloned(),
-                        (Step::Index(index), Value::Array(list)) => {
-                            let length = i64::try_from(list.len()).ok()?;
-                            let at = if *index < 0 { length + index } else { *index };
-                            list.get(usize::try_from(at).ok()?).cloned()
-                        }
-                        _ => None,
-                    }
-                };
-                match path.split_first() {
-                    None => json?.clone(),
-                    Some((first, rest)) => {
-                        rest.iter().try_fold(step(json?, first)?, |value, next| step(&value, next))?
-                    }
-                }
-            }
+            Kind::Json(path) => path.iter().try_fold(json?, part)?.clone(),
         };
         if !self.subject.len {
             return Some(value);
@@ -257,6 +225,19 @@ impl Condition {
             Value::String(text) => text.chars().count(),
             _ => return None,
         }))
+    }
+}
+
+/// Returns a part of a value.
+fn part<'a>(value: &'a Value, step: &Step) -> Option<&'a Value> {
+    match (step, value) {
+        (Step::Name(name), Value::Object(map)) => map.get(name),
+        (Step::Index(index), Value::Array(list)) => {
+            let length = i64::try_from(list.len()).ok()?;
+            let at = if *index < 0 { length + index } else { *index };
+            list.get(usize::try_from(at).ok()?)
+        }
+        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Queries a name server (RFC 1035), by UDP, and by TCP if the answer does not fit.
 
 use super::{Checked, Deadline, Fault, Options};
+use crate::host::random;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
@@ -72,7 +73,7 @@ impl Question {
 
     fn ask_one(&self, server: SocketAddr, deadline: Deadline) -> std::io::Result<Vec<u8>> {
         let mut id = [0; 2];
-        super::random(&mut id)?;
+        random::fill(&mut id)?;
         let message = self.message(id);
         let own: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let socket = UdpSocket::bind((own, 0))?;

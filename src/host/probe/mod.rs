@@ -12,7 +12,9 @@ mod tls;
 pub use dns::RECORDS;
 pub use starttls::PROTOCOLS;
 
+use crate::host::http::fault::{Fault, lookup};
 use crate::host::tls::{Authorities, Trust};
+use crate::host::unique;
 use crate::run::{Run, cause};
 use regex::Regex;
 use std::io::{ErrorKind, Read, Write};
@@ -27,10 +29,10 @@ pub const SCHEMES: [&str; 5] = ["tcp", "tls", "starttls", "dns", "ping"];
 const LIMIT: usize = 64 * 1024;
 
 /// The options of a check.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// For the complete check.
-    pub timeout: Duration,
+    /// For the complete check. The default is 10 s.
+    pub timeout: Option<Duration>,
     /// Connect to this address instead of the name's.
     pub address: Option<IpAddr>,
     /// Use only addresses of this version, 4 or 6.
@@ -49,19 +51,9 @@ pub struct Options {
     pub server: Option<String>,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(10),
-            address: None,
-            ip: None,
-            send: None,
-            expected: Vec::new(),
-            trust: Trust::default(),
-            starttls: None,
-            record: None,
-            server: None,
-        }
+impl Options {
+    fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(10))
     }
 }
 
@@ -78,20 +70,7 @@ pub struct Found {
     pub fault: Option<Fault>,
 }
 
-/// An error of a check: its kind, as in `http::get`, and a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// `offline`, `name`, `refused`, `connect`, `tls`, `time-out` or `answer`.
-    pub kind: &'static str,
-    /// The sentence.
-    pub text: String,
-}
-
 impl Fault {
-    fn new(kind: &'static str, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into() }
-    }
-
     /// Converts an error of a connection.
     fn io(error: &std::io::Error, options: &Options) -> Self {
         use ErrorKind as K;
@@ -108,7 +87,7 @@ impl Fault {
     }
 
     fn late(options: &Options) -> Self {
-        Self::new("time-out", format!("timed out after {} s", options.timeout.as_secs_f64()))
+        Self::new("time-out", format!("timed out after {} s", options.timeout().as_secs_f64()))
     }
 }
 
@@ -252,7 +231,7 @@ impl Probe {
     /// Runs the check once.
     pub fn run(&self, run: &Run, authorities: &Authorities) -> Found {
         let begun = Instant::now();
-        let deadline = Deadline { end: begun + self.options.timeout };
+        let deadline = Deadline { end: begun + self.options.timeout() };
         let mut found = Found::default();
         if let Err(fault) = self.check(run, authorities, deadline, &mut found) {
             found.fault = Some(fault);
@@ -360,26 +339,11 @@ fn look_up(name: &str, deadline: Deadline, options: &Options) -> Checked<Vec<IpA
     started.map_err(|error| Fault::new("connect", format!("start a thread: {}", cause(&error))))?;
     let left = deadline.left().map_err(|_| Fault::late(options))?;
     let found = receive.recv_timeout(left).map_err(|_| Fault::late(options))?;
-    let found = found.map_err(|error| {
-        // The standard library drops the code of getaddrinfo(3) and keeps only its text.
-        let text = error.to_string();
-        let reason = text.rsplit("lookup address information: ").next().unwrap_or_default().to_lowercase();
-        match reason.contains("temporary failure") {
-            true => Fault::new("offline", format!("the name could not be looked up: {reason}")),
-            false => Fault::new("name", "the name was not found"),
+    let found = found.map_err(|error| match lookup(&error) {
+        Some(reason) if reason.contains("temporary failure") => {
+            Fault::new("offline", format!("the name could not be looked up: {reason}"))
         }
+        _ => Fault::new("name", "the name was not found"),
     })?;
-    let mut addresses: Vec<IpAddr> = Vec::new();
-    for found in found {
-        if !addresses.contains(&found.ip()) {
-            addresses.push(found.ip());
-        }
-    }
-    Ok(addresses)
-}
-
-/// Fills bytes with secure random numbers.
-fn random(bytes: &mut [u8]) -> std::io::Result<()> {
-    use ring::rand::SecureRandom;
-    ring::rand::SystemRandom::new().fill(bytes).map_err(|_| std::io::Error::other("the kernel gives no random numbers"))
+    Ok(unique(found.into_iter().map(|found| found.ip())))
 }

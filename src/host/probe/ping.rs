@@ -1,6 +1,7 @@
 //! ICMP echo (RFC 792, RFC 4443): by the kernel's ping socket, by a raw socket, or by ping(8).
 
 use super::{Checked, Deadline, Fault, Options};
+use crate::host::random;
 use crate::process::{self, Plan};
 use crate::run::{Run, exit};
 use rustix::io::Errno;
@@ -35,7 +36,7 @@ fn by_socket(socket: &OwnedFd, raw: bool, address: IpAddr, deadline: Deadline, o
         error => Fault::io(&error.into(), options),
     };
     let mut token = [0; 16];
-    super::random(&mut token).map_err(|error| Fault::io(&error, options))?;
+    random::fill(&mut token).map_err(|error| Fault::io(&error, options))?;
     let share = deadline.left().map_err(|_| Fault::late(options))? / TRIES;
     let mut unreachable = None;
     for number in 0..TRIES as u8 {

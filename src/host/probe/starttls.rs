@@ -1,6 +1,7 @@
 //! The plain-text start of TLS, by protocol.
 
 use super::Timed;
+use serde::Deserialize;
 use std::io::{Read, Write};
 
 /// The protocols, as the option `starttls` names them.
@@ -11,7 +12,8 @@ const LINE: usize = 4096;
 const LINES: usize = 200;
 
 /// A protocol with STARTTLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// RFC 3207.
     Smtp,
@@ -52,11 +54,8 @@ impl Protocol {
     /// # Errors
     /// A sentence with the valid names.
     pub fn of(name: Option<&str>) -> Result<Option<Self>, String> {
-        use Protocol as P;
-        let all = [P::Smtp, P::Imap, P::Pop3, P::Ftp, P::Nntp, P::Sieve, P::Ldap, P::Postgres];
-        let Some(name) = name else { return Ok(None) };
-        let at = PROTOCOLS.iter().position(|known| *known == name);
-        at.map(|at| Some(all[at])).ok_or_else(|| format!("starttls is one of {}, not `{name}`", PROTOCOLS.join(", ")))
+        let odd = |name| format!("starttls is one of {}, not `{name}`", PROTOCOLS.join(", "));
+        name.map(|name| serde_json::from_value(name.into()).map_err(|_| odd(name))).transpose()
     }
 
     /// Returns the protocol that a port is registered for (IANA).
@@ -91,31 +90,23 @@ impl Protocol {
                 stream.write_all(b"STARTTLS\r\n")?;
                 reply(stream, "220").map(drop)
             }
-            Self::Ftp => {
-                reply(stream, "220")?;
-                stream.write_all(b"AUTH TLS\r\n")?;
-                reply(stream, "234").map(drop)
-            }
-            Self::Nntp => {
-                reply(stream, "20")?;
-                stream.write_all(b"STARTTLS\r\n")?;
-                reply(stream, "382").map(drop)
-            }
+            Self::Ftp => greeted(stream, "220", "AUTH TLS", "234"),
+            Self::Nntp => greeted(stream, "20", "STARTTLS", "382"),
             Self::Imap => {
-                until(stream, "* ", "* OK")?;
+                until(stream, |line| !line.starts_with("* "), "* OK")?;
                 stream.write_all(b"a STARTTLS\r\n")?;
-                until(stream, "a ", "a OK")
+                until(stream, |line| !line.starts_with("a "), "a OK")
             }
             Self::Pop3 => {
-                until(stream, "", "+OK")?;
+                until(stream, |_| false, "+OK")?;
                 stream.write_all(b"STLS\r\n")?;
-                until(stream, "", "+OK")
+                until(stream, |_| false, "+OK")
             }
             Self::Sieve => {
                 // Capabilities come before the answer, each in quotes.
-                until_not(stream, "\"", "OK")?;
+                until(stream, |line| line.starts_with('"'), "OK")?;
                 stream.write_all(b"STARTTLS\r\n")?;
-                until_not(stream, "\"", "OK")
+                until(stream, |line| line.starts_with('"'), "OK")
             }
             Self::Ldap => {
                 let oid = b"1.3.6.1.4.1.1466.20037";
@@ -183,22 +174,18 @@ fn reply(stream: &mut Timed, code: &str) -> Result<Vec<String>, Failed> {
     Err(Failed::Answer("the server's reply has no end".into()))
 }
 
-/// Skips lines until one begins with `tag`; that one must begin with `good`.
-fn until(stream: &mut Timed, tag: &str, good: &str) -> Result<(), Failed> {
-    for _ in 0..LINES {
-        let line = line(stream)?;
-        if line.starts_with(tag) {
-            return if line.starts_with(good) { Ok(()) } else { Err(odd(&line)) };
-        }
-    }
-    Err(Failed::Answer("the server's reply has no end".into()))
+/// Reads a greeting, sends a command, and reads its reply.
+fn greeted(stream: &mut Timed, greeting: &str, command: &str, code: &str) -> Result<(), Failed> {
+    reply(stream, greeting)?;
+    stream.write_all(format!("{command}\r\n").as_bytes())?;
+    reply(stream, code).map(drop)
 }
 
-/// Skips lines that begin with `skipped`; the next one must begin with `good`.
-fn until_not(stream: &mut Timed, skipped: &str, good: &str) -> Result<(), Failed> {
+/// Skips lines; the next one must begin with `good`.
+fn until(stream: &mut Timed, is_skipped: impl Fn(&str) -> bool, good: &str) -> Result<(), Failed> {
     for _ in 0..LINES {
         let line = line(stream)?;
-        if !line.starts_with(skipped) {
+        if !is_skipped(&line) {
             return if line.starts_with(good) { Ok(()) } else { Err(odd(&line)) };
         }
     }

@@ -8,18 +8,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The secret that a registry gets.
-#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Account {
     /// User and password, as the value of `Authorization: Basic`.
     Password(String),
     /// A token that is exchanged for others.
     Token(String),
-}
-
-impl std::fmt::Debug for Account {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Account(<secret>)")
-    }
 }
 
 impl Account {

@@ -15,7 +15,7 @@ use crate::host::http::{self, Client, Options, Page, Request, later};
 use crate::run::{Error, Result, Run, lock};
 use account::Account;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -51,7 +51,7 @@ pub struct Registries {
     /// Registries that refuse further requests for now, and their message.
     busy: Mutex<BTreeMap<String, String>>,
     /// Registries that speak HTTP without TLS.
-    plain: Mutex<BTreeMap<String, bool>>,
+    plain: Mutex<BTreeSet<String>>,
 }
 
 impl Registries {
@@ -226,7 +226,7 @@ impl Session<'_> {
         let registry = &self.reference.registry;
         let host = if *registry == HUB[0] { HUB[2] } else { registry };
         let url = |scheme: &str| format!("{scheme}://{host}/v2/{path}");
-        let known = lock(&self.shared.plain).get(registry).copied();
+        let plain = lock(&self.shared.plain).contains(registry);
         let mut options = Options::new(method);
         options.timeout = Duration::from_secs(30);
         options.headers.push(("Accept".into(), MANIFESTS.into()));
@@ -235,14 +235,14 @@ impl Session<'_> {
         options.trust.authorities = authorities;
         options.trust.client = client_certificate(registry);
         let get = |url: String, options: &Options| http::fetch(self.client, &Request { url, options: options.clone() });
-        let mut page = if known == Some(true) { Page::default() } else { get(url("https"), &options) };
-        if known == Some(true) || known.is_none() && page.error.is_some() && self.may_be_plain()? {
+        let mut page = if plain { Page::default() } else { get(url("https"), &options) };
+        if plain || page.error.is_some() && self.may_be_plain()? {
             let error = page.error.take();
             page = get(url("http"), &options);
             // Both failed. The first error, for example about the certificate, says more.
             page.error = page.error.map(|plain| error.unwrap_or(plain));
             if page.error.is_none() {
-                lock(&self.shared.plain).insert(registry.clone(), true);
+                lock(&self.shared.plain).insert(registry.clone());
             }
         }
         match page.error {
@@ -289,7 +289,7 @@ impl Session<'_> {
         let fields = account::fields(rest);
         let realm = fields.get("realm").cloned().unwrap_or_default();
         let mut url = url::Url::parse(&realm).map_err(|error| self.failed(&format!("its realm `{realm}`: {error}")))?;
-        let plain = lock(&self.shared.plain).get(&self.reference.registry) == Some(&true);
+        let plain = lock(&self.shared.plain).contains(&self.reference.registry);
         if url.scheme() != "https" && !plain && account.is_some() {
             return Err(self.failed(&format!("it sends the account to {realm}, which has no TLS")));
         }

@@ -40,31 +40,14 @@ fn suffixes(one: &str, other: &str) -> Ordering {
     if one.is_empty() || other.is_empty() {
         return one.is_empty().cmp(&other.is_empty());
     }
-    let (mut ones, mut others) = (one.split('.'), other.split('.'));
-    loop {
-        let (a, b) = match (ones.next(), others.next()) {
-            (None, None) => return Ordering::Equal,
-            (None, Some(_)) => return Ordering::Less,
-            (Some(_), None) => return Ordering::Greater,
-            (Some(a), Some(b)) => (a, b),
-        };
-        let order = match (a.parse::<u128>(), b.parse::<u128>()) {
-            (Ok(a), Ok(b)) => a.cmp(&b),
-            (Ok(_), Err(_)) => Ordering::Less,
-            (Err(_), Ok(_)) => Ordering::Greater,
-            // `rc10` is newer than `rc9`, unlike in plain text order.
-            (Err(_), Err(_)) => mixed(a).cmp(&mixed(b)),
-        };
-        if order != Ordering::Equal {
-            return order;
-        }
-    }
+    one.split('.').map(part).cmp(other.split('.').map(part))
 }
 
-/// Splits off the number at the end of a text.
-fn mixed(text: &str) -> (&str, u128) {
+/// Splits off the number at the end of a text: `rc10` is newer than `rc9`, unlike in plain text order. A number alone
+/// is older than any text.
+fn part(text: &str) -> (bool, &str, u128) {
     let words = text.trim_end_matches(|char: char| char.is_ascii_digit());
-    (words, text[words.len()..].parse().unwrap_or(0))
+    (!words.is_empty(), words, text[words.len()..].parse().unwrap_or(0))
 }
 
 /// Compares two tags. A tag that is not a version is older than one that is.

@@ -73,7 +73,6 @@ pub fn exchange(run: &Run, note: &Note, old: &Value, users: &[String]) -> Result
 }
 
 /// Returns the arguments that recreate a container which depends on `from`, with `to` in its place.
-#[must_use]
 pub fn follow(mut recipe: Recipe, from: &str, to: &str) -> Recipe {
     for words in [&mut recipe.options, &mut recipe.network] {
         let mut is_link = false;

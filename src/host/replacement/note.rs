@@ -1,12 +1,12 @@
 //! The notes of open restores and updates.
 
 use super::{Copied, Swap};
+use crate::host::docker::recipe::restart_policy;
 use crate::host::docker::{at, compose, list_at, text, valid_reference};
 use crate::run::{Error, Kind, Result, Run};
 use crate::store::journal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// The kind of the notes in the journal. The name of a note is the container that is restored or updated, the root.
 /// The note is a list: one part for the root, and one for each container that is replaced or stopped with it.
@@ -88,12 +88,6 @@ impl Note {
         if name.is_empty() || id.is_empty() {
             return Err(Error::new("make a note of a container: this is not a result of `docker::inspect`"));
         }
-        let policy = text(old, "/HostConfig/RestartPolicy/Name");
-        let mut restart = if policy.is_empty() { "no" } else { policy }.to_owned();
-        let most = at(old, "/HostConfig/RestartPolicy/MaximumRetryCount").and_then(Value::as_i64);
-        if let Some(most) = most.filter(|most| *most > 0) {
-            restart += &format!(":{most}");
-        }
         let labels = at(old, "/Config/Labels");
         Ok(Self {
             composed: compose::counts(|name| labels?.get(name)?.as_str()),
@@ -101,7 +95,7 @@ impl Note {
             id: id.to_owned(),
             kept: format!("{name}.old-{stamp}"),
             name: name.to_owned(),
-            restart,
+            restart: restart_policy(&old["HostConfig"]),
             runs: at(old, "/State/Running") == Some(&Value::Bool(true)),
             ..Self::default()
         })
@@ -124,9 +118,9 @@ impl Note {
 
     /// Returns the note for the journal, with its fields sorted as those of a script's map.
     fn value(&self) -> Value {
-        let value = serde_json::to_value(self).unwrap_or_default();
-        let fields: BTreeMap<_, _> = value.as_object().cloned().unwrap_or_default().into_iter().collect();
-        fields.into_iter().collect::<Map<_, _>>().into()
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        value.sort_all_objects();
+        value
     }
 }
 
@@ -191,8 +185,8 @@ pub fn refuse_open(run: &Run, root: &str) -> Result<()> {
     match open(run, root)? {
         None => Ok(()),
         Some(_) => {
-            let message = format!("{root}: an older restore or update of it is still open; nothing was changed");
-            Err(Error { foreseen: true, ..Error::new(message) })
+            let what = "an older restore or update of it is still open";
+            Err(Error::foreseen(format!("{root}: {what}; nothing was changed")))
         }
     }
 }

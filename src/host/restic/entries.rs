@@ -76,8 +76,7 @@ pub fn refuse_unsafe(run: &Run, environment: Environment<'_>, entries: &[Entry])
 
 /// Returns the first line about a device or a setuid file in the output of a command.
 fn first_unsafe(run: &Run, mut list: Plan) -> Result<Option<String>> {
-    let grep = ["grep", "-E", UNSAFE].map(str::to_owned).to_vec();
-    list.stages.push(Stage { argv: grep, ..Stage::default() });
+    list.stages.push(Stage::of(["grep", "-E", UNSAFE]));
     let plan = Plan { accept: vec![0, 1], keep: Some(2000), ..list };
     let outcome = process::attempt(run, &plan)?;
     match outcome.statuses[..] {

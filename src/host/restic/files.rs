@@ -86,13 +86,8 @@ pub fn restore(run: &Run, environment: Environment<'_>, found: &Inventory) -> Re
     let new: Vec<Saved> = new.collect();
     state::edit(run, KEY, |list: &mut Vec<Saved>| drop(list.splice(0..0, new)))?;
     let dir = format!("{}/restore-host", state::directory(run)?);
-    Repository::new(run, environment, &found.repository).change([
-        "restore",
-        "--no-lock",
-        word(&newest.id)?,
-        "--target",
-        &dir,
-    ])?;
+    let words = ["restore", "--no-lock", word(&newest.id)?, "--target", &dir];
+    Repository::new(run, environment, &found.repository).change(words)?;
     if file::exists(run, &dir)? && !file::is_planned(run, &dir) {
         let plan = Plan::read(["diff", "-rq", "--no-dereference", &dir, "/"]);
         let said = process::read_text(run, &Plan { accept: vec![0, 1, 2], keep: Some(100_000), ..plan })?;

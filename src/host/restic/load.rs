@@ -9,7 +9,7 @@ use crate::process::{self, Plan, Stage};
 use crate::run::{Error, Result, Run, text};
 use crate::schedule::moment;
 use crate::store::journal::daemon;
-use serde_json::{Map, json};
+use serde_json::json;
 
 /// Loads the image of a group, gives it its names and records it. Its ID may differ, because another image store of
 /// Docker computes other IDs. Returns the group as it is now, `None` in a dry run.
@@ -47,14 +47,9 @@ pub fn load(run: &Run, environment: Environment<'_>, group: &Group, dir: &str) -
         }
     }
     let sums: Vec<_> = group.entries.iter().filter_map(|entry| entry.sha256.clone()).collect();
-    let fields = [
-        ("container", json!(group.container)),
-        ("time", json!(group.time)),
-        ("sums", json!(sums)),
-        ("refs", json!(group.refs.values().collect::<Vec<_>>())),
-    ];
-    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
-    backups::add(run, &id, fields.collect::<Map<_, _>>())?;
+    let refs: Vec<_> = group.refs.values().collect();
+    let one = json!({ "container": group.container, "time": group.time, "sums": sums, "refs": refs });
+    backups::add(run, &id, one.as_object().cloned().unwrap_or_default())?;
     record::moved(run, &group)?;
     Ok(Some(group))
 }

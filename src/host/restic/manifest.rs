@@ -4,7 +4,7 @@
 use super::record::Group;
 use super::repository::{Environment, Repository};
 use super::save::Job;
-use crate::host::docker::{at, checked, inspected, json, list_at, text};
+use crate::host::docker::{at, checked, compose, inspect_named, inspected, json, list_at, networks, text};
 use crate::host::{file, state};
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
@@ -65,17 +65,17 @@ pub(super) fn write(run: &Run, backups: &str, job: &Job) -> Result<String> {
     file::remove(run, &inspected)?;
     let old =
         if file::is_file(run, &path)? { parsed(&path, &file::read(run, &path)?)?.get("base").cloned() } else { None };
-    let networks: Vec<String> = networks(&found).map(|(name, _)| name.clone()).collect();
-    let named = list_at(&found, "/Mounts").filter(|mount| text(mount, "/Type") == "volume");
-    let named: Vec<String> = named.map(|mount| text(mount, "/Name").to_owned()).collect();
     name_others(run, &mut found)?;
     let base = base(run, text(&found, "/Image"), old)?;
+    let networks: Vec<&str> = networks(&found).map(|(name, _)| name.as_str()).collect();
+    let named = list_at(&found, "/Mounts").filter(|mount| text(mount, "/Type") == "volume");
+    let named: Vec<&str> = named.map(|mount| text(mount, "/Name")).collect();
     let manifest = json!({
         "format": 1, "container": name, "time": job.time, "versions": job.versions, "refs": job.refs,
         "inspect": found, "base": base, "labels": job.labels,
-        "networks": all(run, "network", &networks)?,
-        "volumes": all(run, "volume", &named)?,
-        "compose": compose(run, &job.labels)?,
+        "networks": inspect_named(run, "network", &networks)?,
+        "volumes": inspect_named(run, "volume", &named)?,
+        "compose": compose_files(run, &job.labels)?,
     });
     put(run, &path, &manifest)?;
     Ok(path)
@@ -88,21 +88,6 @@ fn parsed(path: &str, text: &str) -> Result<Value> {
 fn first(what: &str, out: &[u8]) -> Result<Value> {
     let found = json(what, out)?.get_mut(0).map(Value::take);
     found.ok_or_else(|| Error::foreseen(format!("`docker {what}` printed nothing")))
-}
-
-fn networks(found: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    at(found, "/NetworkSettings/Networks").and_then(Value::as_object).into_iter().flatten()
-}
-
-/// Inspects networks or volumes.
-fn all(run: &Run, kind: &str, names: &[String]) -> Result<Value> {
-    if names.is_empty() {
-        return Ok(json!([]));
-    }
-    let what = format!("inspect the {kind}");
-    let names = names.iter().map(|name| checked(&what, name)).collect::<Result<Vec<_>>>()?;
-    let words = ["docker", kind, "inspect"].into_iter().chain(names);
-    json(&format!("{kind} inspect"), &process::run(run, &Plan::read(words))?.out)
 }
 
 /// Replaces the IDs of the containers whose namespaces it uses by names: on another host they have other IDs.
@@ -140,14 +125,11 @@ fn base(run: &Run, id: &str, old: Option<Value>) -> Result<Value> {
 }
 
 /// Returns the files of its compose project, by path.
-fn compose(run: &Run, labels: &Map<String, Value>) -> Result<Map<String, Value>> {
-    let label = |name: &str| labels.get(name).and_then(Value::as_str).unwrap_or_default();
-    let dir = label("com.docker.compose.project.working_dir");
-    let names = label("com.docker.compose.project.config_files").split(',').filter(|name| !name.is_empty());
-    let own = names.map(|name| if name.starts_with('/') { name.to_owned() } else { format!("{dir}/{name}") });
+fn compose_files(run: &Run, labels: &Map<String, Value>) -> Result<Map<String, Value>> {
+    let (dir, own) = compose::files(|name| labels.get(name).and_then(Value::as_str));
     let env = (!dir.is_empty()).then(|| format!("{dir}/.env"));
     let mut files = Map::new();
-    for path in own.chain(env) {
+    for path in own.into_iter().chain(env) {
         if file::is_file(run, &path)? {
             files.insert(path.clone(), file::read(run, &path)?.into());
         }
@@ -168,7 +150,7 @@ mod tests {
     #[test]
     fn a_name_that_docker_would_take_for_an_option_is_refused() {
         let run = Run::new(crate::run::Options::default()).unwrap();
-        let error = all(&run, "network", &["-x".to_owned()]).unwrap_err();
+        let error = inspect_named(&run, "network", &["-x"]).unwrap_err();
         assert_eq!(error.message, "inspect the network `-x`: this is not a valid name");
         assert!(base(&run, "--help", None).unwrap_err().message.starts_with("inspect the image `--help`"));
     }

@@ -4,6 +4,7 @@ use super::record::{self, Group, Ids, is_of};
 use super::repository::{Environment, Repository, too_old};
 use super::snapshots::Snapshot;
 use crate::host::backups::rank;
+use crate::host::unique;
 use crate::host::volumes::Entry;
 use crate::run::text::did_you_mean;
 use crate::run::{Error, Result, Run};
@@ -69,16 +70,6 @@ fn record(snapshot: &Snapshot) -> Record {
         versions: snapshot.all("version").map(str::to_owned).collect(),
         time: snapshot.time.clone(),
     }
-}
-
-fn unique<'a>(list: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut found = Vec::new();
-    for one in list {
-        if !found.contains(&one) {
-            found.push(one);
-        }
-    }
-    found
 }
 
 /// Returns the host to restore: `host`, or the only one of the snapshots.

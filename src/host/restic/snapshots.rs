@@ -81,8 +81,7 @@ impl Repository<'_> {
         match from {
             From::Paths(paths) => args.extend(["--".to_owned()].into_iter().chain(paths.iter().cloned())),
             From::Output(command, name) => {
-                let argv = command.iter().map(|word| (*word).to_owned()).collect();
-                stages.push(Stage { argv, ..Stage::default() });
+                stages.push(Stage::of(command));
                 args.extend(stdin(name));
             }
             From::Text(text, name) => {

@@ -19,17 +19,15 @@ pub struct Certificates {
     pub expiry: Option<i64>,
     /// True if a certificate was shown to a server that requested the client's. `None` if it did not request one.
     pub shown: Option<bool>,
-    /// Why no trusted authority is reached.
+    /// Why no trusted authority is reached. `None` if the path ends at an authority that this host does not trust.
     gap: Option<Gap>,
 }
 
 /// Where the path from a server's certificate to a trusted authority ends.
 #[derive(Clone, Debug)]
 enum Gap {
-    /// At a self-signed certificate: the server's own.
+    /// At the server's own certificate, which is self-signed.
     Own,
-    /// At a self-signed certificate: an authority's.
-    Unknown,
     /// At a certificate whose issuer the server did not send.
     Unsent(String),
     /// The same, and the certificate gives the address of its issuer's certificate, as those of public authorities do.
@@ -48,7 +46,7 @@ impl Certificates {
             Some(Gap::Intermediate(issuer)) => {
                 format!("the server does not send the intermediate certificate `{issuer}`, which only browsers fetch")
             }
-            Some(Gap::Unknown) | None => "the certificate is from no authority that this host trusts".into(),
+            None => "the certificate is from no authority that this host trusts".into(),
         }
     }
 }
@@ -104,7 +102,7 @@ fn end(der: &CertificateDer<'_>) -> Option<i64> {
     i64::try_from(certificate.tbs_certificate().validity().not_after.to_unix_duration().as_secs()).ok()
 }
 
-/// Returns where the path from `leaf` leads with the certificates that the server has sent.
+/// Returns where the path from `leaf` ends with the certificates that the server has sent, `None` at an authority.
 fn gap(leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<Gap> {
     let mut top = Certificate::from_der(leaf).ok()?;
     let others: Vec<Certificate> = others.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
@@ -120,7 +118,7 @@ fn gap(leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<Gap> 
             None => break,
         }
         if signs_itself(&top) {
-            return Some(Gap::Unknown);
+            return None;
         }
     }
     let issuer = top.tbs_certificate().issuer();

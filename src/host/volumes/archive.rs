@@ -32,11 +32,6 @@ pub(super) struct Content {
     pub deep: i64,
 }
 
-/// Returns an error that names its cause, without a place in a script.
-pub(super) fn refuse(message: String) -> Error {
-    Error { foreseen: true, ..Error::new(message) }
-}
-
 /// Returns a program whose messages are in English.
 fn plain<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Stage {
     Stage { env: vec![("LC_ALL".to_owned(), "C".to_owned())], ..Stage::of(argv) }
@@ -99,7 +94,7 @@ pub(super) fn write(run: &Run, place: &str, path: &str) -> Result<Written> {
             true => format!("tar ended with status {}", ran.code()),
             false => said[..said.len().min(3)].join("; "),
         };
-        return Err(refuse(format!("{place} cannot be archived: {why}")));
+        return Err(Error::foreseen(format!("{place} cannot be archived: {why}")));
     }
     file::rename(run, &part, path)?;
     let files = ran.text().trim().parse().unwrap_or_default();
@@ -166,7 +161,7 @@ pub(super) fn write_through(run: &Run, container: &str, path: &str, archive: &st
         discard(run, archive);
         run.cancel.check()?;
         let what = "changed while it was read, and the archive is too short";
-        Err(refuse(format!("{path} of {container} {what}: {}", error.message)))
+        Err(Error::foreseen(format!("{path} of {container} {what}: {}", error.message)))
     })?;
     Ok(Written { files, notes: Vec::new() })
 }
@@ -179,7 +174,7 @@ pub(super) fn read(run: &Run, path: &str) -> Result<Content> {
     let list = plain(["tar", "--list", "--totals", "--file", path]);
     let count = plain(["awk", "length($0) > 4090 { deep++ } END { print NR, deep + 0 }"]);
     let ran = process::attempt(run, &Plan::of(vec![list, count]).timeout(TAKES))?;
-    let failed = |why: &str| refuse(format!("{path} cannot be read: {why}"));
+    let failed = |why: &str| Error::foreseen(format!("{path} cannot be read: {why}"));
     if ran.code() != 0 {
         return Err(failed(&outside(ran.err_text().trim().lines().next().unwrap_or_default().trim())));
     }

@@ -1,6 +1,5 @@
 //! The directories with the volumes of backups: each version has one, with a list, `volumes.json`.
 
-use super::archive::refuse;
 use super::{Entry, archive, saved};
 use crate::host::backups::is_name;
 use crate::host::file;
@@ -28,10 +27,10 @@ pub fn dir(backups: &str, container: &str, version: &str) -> Result<String> {
 fn of_context(backups: &str, container: &str, version: &str, context: &str) -> Result<String> {
     // Both may come from a label: no path may lead out of `backups`.
     if !is_name(container) {
-        return Err(refuse(format!("\"{container}\" is not the name of a container")));
+        return Err(Error::foreseen(format!("\"{container}\" is not the name of a container")));
     }
     if version.contains('/') || ["", "..", "."].contains(&version) {
-        return Err(refuse(format!("\"{version}\" is not a version")));
+        return Err(Error::foreseen(format!("\"{version}\" is not a version")));
     }
     let own = if context.is_empty() { String::new() } else { format!("context {}/", dashed(context, "_.-")) };
     Ok(format!("{backups}/{own}{container}/{version}"))
@@ -39,18 +38,10 @@ fn of_context(backups: &str, container: &str, version: &str, context: &str) -> R
 
 /// Replaces each sequence of characters other than ASCII letters, digits and `also` by a `-`.
 pub(super) fn dashed(text: &str, also: &str) -> String {
-    let mut dashed = String::new();
-    let mut odd = false;
-    for char in text.chars() {
-        let good = char.is_ascii_alphanumeric() || also.contains(char);
-        match (good, odd) {
-            (true, _) => dashed.push(char),
-            (false, false) => dashed.push('-'),
-            (false, true) => {}
-        }
-        odd = !good;
-    }
-    dashed
+    let is_good = |char: &char| char.is_ascii_alphanumeric() || also.contains(*char);
+    let chars: Vec<char> = text.chars().collect();
+    let sequences = chars.chunk_by(|one, other| is_good(one) == is_good(other));
+    sequences.map(|chars| if is_good(&chars[0]) { String::from_iter(chars) } else { "-".to_owned() }).collect()
 }
 
 /// Creates the directory of a version and returns it. Only root can read `backups` then, as the volumes themselves.
@@ -87,7 +78,7 @@ fn listed(run: &Run, dir: &str, list: &str) -> Result<Vec<Entry>> {
     }
     // Reading a FIFO could wait forever.
     if !file::is_file(run, &path)? {
-        return Err(refuse(format!("{path} is not a regular file")));
+        return Err(Error::foreseen(format!("{path} is not a regular file")));
     }
     let found: Vec<Entry> = serde_json::from_str(&file::read(run, &path)?)
         .map_err(|error| Error::new(format!("read the list `{path}`: {error}")))?;

@@ -3,6 +3,7 @@
 
 use crate::host::docker::{inspected, json, list_at, text};
 use crate::host::file;
+use crate::host::unique;
 use crate::run::{Result, Run};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,14 +40,8 @@ fn decoded(at: &str) -> String {
 
 /// Returns those of all mount points that are below a directory, whose path without links is `real`.
 fn below(all: &[String], dir: &str, real: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for rest in all.iter().filter_map(|at| at.strip_prefix(real)).filter(|rest| rest.starts_with('/')) {
-        let at = format!("{dir}{rest}");
-        if !found.contains(&at) {
-            found.push(at);
-        }
-    }
-    found
+    let rests = all.iter().filter_map(|at| at.strip_prefix(real)).filter(|rest| rest.starts_with('/'));
+    unique(rests.map(|rest| format!("{dir}{rest}")))
 }
 
 /// Returns options for restic and du that exclude what is mounted below a directory, but not the mount points

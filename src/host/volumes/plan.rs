@@ -1,13 +1,11 @@
 //! Plans how the volumes of a backup get into the mounts of a container.
 
-use super::archive::refuse;
 use super::lists::made_with;
 use super::{Entry, mounts};
 use crate::host::docker::engine::Engine;
-use crate::host::docker::{checked, json, list_at, text};
+use crate::host::docker::{inspect_named, list_at, text};
 use crate::host::file;
-use crate::process;
-use crate::run::{Result, Run};
+use crate::run::{Error, Result, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -64,10 +62,9 @@ fn of_copy(run: &Run, copy: &Entry, old: &Value, stamp: &str, remote: bool) -> R
     };
     let source = text(mount, "/Source");
     if text(mount, "/Type") == "volume" {
-        let name = checked("inspect the volume", text(mount, "/Name"))?;
-        let plan = process::Plan::read(["docker", "volume", "inspect", name]);
-        let found = json("volume inspect", &process::run(run, &plan)?.out)?;
-        let volume = found.get(0).ok_or_else(|| refuse(format!("there is no volume {name}")))?;
+        let name = text(mount, "/Name");
+        let found = inspect_named(run, "volume", &[name])?;
+        let volume = found.first().ok_or_else(|| Error::foreseen(format!("there is no volume {name}")))?;
         return of_volume(run, copy, mount, volume, stamp, remote);
     }
     if remote {

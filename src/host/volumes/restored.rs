@@ -1,6 +1,6 @@
 //! Checks the copies of volumes, and unpacks them.
 
-use super::archive::{self, refuse};
+use super::archive;
 use super::lists::{archived, made_with};
 use super::{Entry, mounts};
 use crate::host::docker::checked;
@@ -34,14 +34,14 @@ pub fn check(run: &Run, environment: Environment<'_>, entries: &[Entry]) -> Resu
     }
     for Entry { target, file: archive, wrong, sha256, .. } in archived(entries) {
         if !file::exists(run, archive)? {
-            return Err(refuse(format!("the copy of {target} is gone: {archive}")));
+            return Err(Error::foreseen(format!("the copy of {target} is gone: {archive}")));
         }
         if let Some(wrong) = wrong {
-            return Err(refuse(format!("the copy of {target} is damaged: {wrong}")));
+            return Err(Error::foreseen(format!("the copy of {target} is damaged: {wrong}")));
         }
         if !file::is_planned(run, archive) && Some(file::sha256(run, archive)?) != *sha256 {
             let why = "has another sha256 than when it was saved";
-            return Err(refuse(format!("the copy of {target} is damaged: {archive} {why}")));
+            return Err(Error::foreseen(format!("the copy of {target} is damaged: {archive} {why}")));
         }
     }
     Ok(())
@@ -62,12 +62,15 @@ pub fn refuse_unsafe(run: &Run, environment: Environment<'_>, entries: &[Entry],
             continue;
         }
         if let Some(bad) = archive::matching(run, archive, WAYS_OUT)?.first() {
-            return Err(refuse(format!("{archive} has a path that leads out of {target}: {}", outside(bad.trim()))));
+            return Err(Error::foreseen(format!(
+                "{archive} has a path that leads out of {target}: {}",
+                outside(bad.trim())
+            )));
         }
         let devices = if force { Vec::new() } else { archive::matching(run, archive, DEVICES)? };
         if let Some(bad) = devices.first() {
             let what = format!("has a device or a setuid file: {}", outside(bad.trim()));
-            return Err(refuse(format!("{archive} {what}; --force restores it anyway")));
+            return Err(Error::foreseen(format!("{archive} {what}; --force restores it anyway")));
         }
     }
     Ok(())
@@ -106,7 +109,7 @@ pub fn restore(run: &Run, environment: Environment<'_>, container: &str, entries
     for entry in entries {
         let place = places.get(&entry.target).map_or("", String::as_str);
         if !places.is_empty() && place.is_empty() {
-            return Err(refuse(format!("{container} has no mount on {}", entry.target)));
+            return Err(Error::foreseen(format!("{container} has no mount on {}", entry.target)));
         }
         if entry.snapshot.is_some() {
             let place = if place.is_empty() { entry.path.as_deref().unwrap_or_default() } else { place };
@@ -173,13 +176,13 @@ pub fn unpack_beside(run: &Run, environment: Environment<'_>, entry: &Entry, pla
 fn is_free(run: &Run, path: &str) -> Result<()> {
     let exists = process::attempt(run, &Plan::read(["test", "-e", path, "-o", "-L", path]).patient())?;
     if exists.code() == 0 {
-        return Err(refuse(format!("{path} exists already; nothing was restored")));
+        return Err(Error::foreseen(format!("{path} exists already; nothing was restored")));
     }
     // A link of root on the way counts as a directory.
     let above = Path::new(path).parent().unwrap_or(Path::new("/"));
     file::is_roots(run, &above.to_string_lossy()).map_err(|error| {
         let help = error.help.unwrap_or_default();
-        refuse(format!("{path} is not a safe place to restore to: {}; {help}", error.message))
+        Error::foreseen(format!("{path} is not a safe place to restore to: {}; {help}", error.message))
     })
 }
 

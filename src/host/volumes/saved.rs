@@ -2,12 +2,11 @@
 
 use super::lists::{dashed, made_with, warn, write_next};
 use super::{Entry, archive, mounts};
-use crate::host::docker::{json, text};
+use crate::host::docker::{inspect_named, text};
 use crate::host::{file, state};
 use crate::process::{self, Plan};
-use crate::run::{Error, Result, Run};
+use crate::run::{Result, Run};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The state with the sizes of the last archives.
@@ -37,7 +36,8 @@ pub fn save(run: &Run, container: &str, mounts: Vec<Entry>, dir: &str) -> Result
         stamp += "-again";
     }
     let places = mounts::places(run, container)?;
-    let known = inspected(run, &mounts)?;
+    let volumes = mounts.iter().filter(|mount| mount.kind == "volume").map(|mount| mount.source.as_str());
+    let known = inspect_named(run, "volume", &volumes.collect::<Vec<_>>())?;
     let suffix = archive::suffix(run)?;
     let mut entries = Vec::new();
     for mut entry in mounts {
@@ -62,17 +62,6 @@ pub fn save(run: &Run, container: &str, mounts: Vec<Entry>, dir: &str) -> Result
     }
     write_next(run, dir, &entries)?;
     Ok(entries)
-}
-
-/// Returns what Docker knows about the volumes among mounts.
-fn inspected(run: &Run, mounts: &[Entry]) -> Result<Vec<Value>> {
-    let names = mounts.iter().filter(|mount| mount.kind == "volume").map(|mount| mount.source.as_str());
-    let words: Vec<&str> = ["docker", "volume", "inspect"].into_iter().chain(names).collect();
-    if words.len() == 3 {
-        return Ok(Vec::new());
-    }
-    let found = json("volume inspect", &process::run(run, &Plan::read(words))?.out)?;
-    Ok(found.as_array().cloned().unwrap_or_default())
 }
 
 /// Estimates the bytes of the archives: the size of the mounts, with the compression of the last archives.
@@ -110,10 +99,8 @@ fn packed(now: i64, last: Size) -> i64 {
 /// # Errors
 /// Only when the run is cancelled: on a full disk no state can be written, which is a warning.
 pub(super) fn note_size(run: &Run, container: &str, target: &str, bytes: i64, read: i64) -> Result<()> {
-    let noted = state::update(run, SIZES, |all: Option<Sizes>| -> Result<String> {
-        let mut all = all.unwrap_or_default();
+    let noted = state::edit(run, SIZES, |all: &mut Sizes| {
         all.entry(container.to_owned()).or_default().insert(target.to_owned(), Size { bytes, read });
-        serde_json::to_string(&all).map_err(|error| Error::new(format!("keep the state `{SIZES}`: {error}")))
     });
     if let Err(error) = noted {
         run.cancel.check()?;

@@ -6,8 +6,6 @@ use serde_json::Value;
 
 /// How a field of HostConfig becomes arguments.
 enum Form {
-    /// A new container does not depend on it, or other code here handles it.
-    Apart,
     /// Bytes, numbers or names: one argument. Skipped if it has the daemon's default.
     Word(&'static str, &'static str),
     /// True or false.
@@ -19,14 +17,11 @@ enum Form {
     /// One argument for each device of a list: its path, and this field of it.
     Rates(&'static str, &'static str),
 }
-use Form::{Apart, Each, Pairs, Rates, Switch, Word};
+use Form::{Each, Pairs, Rates, Switch, Word};
 
-/// The fields of HostConfig, sorted. A field that is not listed and not empty is refused.
+/// The fields of HostConfig, sorted. A field that is neither here nor in [`APART`] and not empty is refused.
 const HOST: &[(&str, Form)] = &[
     ("Annotations", Pairs("--annotation")),
-    // Callers check this themselves: the container vanishes when it is stopped.
-    ("AutoRemove", Apart),
-    ("Binds", Apart),
     ("BlkioDeviceReadBps", Rates("--device-read-bps", "Rate")),
     ("BlkioDeviceReadIOps", Rates("--device-read-iops", "Rate")),
     ("BlkioDeviceWriteBps", Rates("--device-write-bps", "Rate")),
@@ -36,9 +31,6 @@ const HOST: &[(&str, Form)] = &[
     ("CapAdd", Each("--cap-add")),
     ("CapDrop", Each("--cap-drop")),
     ("CgroupParent", Word("--cgroup-parent", "")),
-    ("CgroupnsMode", Apart),
-    ("ConsoleSize", Apart),
-    ("ContainerIDFile", Apart),
     ("CpuPeriod", Word("--cpu-period", "0")),
     ("CpuQuota", Word("--cpu-quota", "0")),
     ("CpuRealtimePeriod", Word("--cpu-rt-period", "0")),
@@ -47,85 +39,59 @@ const HOST: &[(&str, Form)] = &[
     ("CpusetCpus", Word("--cpuset-cpus", "")),
     ("CpusetMems", Word("--cpuset-mems", "")),
     ("DeviceCgroupRules", Each("--device-cgroup-rule")),
-    ("DeviceRequests", Apart),
-    ("Devices", Apart),
     ("Dns", Each("--dns")),
     ("DnsOptions", Each("--dns-option")),
     ("DnsSearch", Each("--dns-search")),
     ("ExtraHosts", Each("--add-host")),
     ("GroupAdd", Each("--group-add")),
     ("Init", Switch("--init")),
-    ("IpcMode", Apart),
     ("Isolation", Word("--isolation", "default")),
     ("KernelMemory", Word("--kernel-memory", "0")),
-    ("Links", Apart),
-    ("LogConfig", Apart),
-    ("MaskedPaths", Apart),
     ("Memory", Word("--memory", "0")),
     ("MemoryReservation", Word("--memory-reservation", "0")),
     ("MemorySwap", Word("--memory-swap", "0")),
     ("MemorySwappiness", Word("--memory-swappiness", "-1")),
-    ("Mounts", Apart),
-    ("NanoCpus", Apart),
-    ("NetworkMode", Apart),
     ("OomKillDisable", Switch("--oom-kill-disable")),
     ("OomScoreAdj", Word("--oom-score-adj", "0")),
-    ("PidMode", Apart),
     ("PidsLimit", Word("--pids-limit", "0")),
-    ("PortBindings", Apart),
     ("Privileged", Switch("--privileged")),
-    ("PublishAllPorts", Apart),
-    ("ReadonlyPaths", Apart),
     ("ReadonlyRootfs", Switch("--read-only")),
-    ("RestartPolicy", Apart),
-    ("Runtime", Apart),
-    ("SecurityOpt", Apart),
     ("ShmSize", Word("--shm-size", "67108864")),
     ("StorageOpt", Pairs("--storage-opt")),
     ("Sysctls", Pairs("--sysctl")),
-    ("Tmpfs", Apart),
     ("UTSMode", Word("--uts", "")),
-    ("Ulimits", Apart),
     ("UsernsMode", Word("--userns", "")),
-    ("VolumeDriver", Apart),
-    ("VolumesFrom", Apart),
 ];
 
-/// The fields of Config. Values from the image come with the image.
-const CONFIG: [&str; 23] = [
-    // What a client attached itself to.
-    "AttachStderr",
-    "AttachStdin",
-    "AttachStdout",
-    "Cmd",
-    "Domainname",
-    "Entrypoint",
-    "Env",
-    "ExposedPorts",
-    "Healthcheck",
-    "Hostname",
-    "Image",
-    "Labels",
-    "MacAddress",
-    "OnBuild",
-    "OpenStdin",
-    "Shell",
-    "StdinOnce",
-    "StopSignal",
-    "StopTimeout",
-    "Tty",
-    "User",
-    "Volumes",
-    "WorkingDir",
-];
+/// The fields of HostConfig that a new container does not depend on, or that other code handles. Callers check
+/// `AutoRemove` themselves: the container vanishes when it is stopped.
+const APART: &str = "AutoRemove Binds CgroupnsMode ConsoleSize ContainerIDFile DeviceRequests Devices IpcMode Links \
+    LogConfig MaskedPaths Mounts NanoCpus NetworkMode PidMode PortBindings PublishAllPorts ReadonlyPaths \
+    RestartPolicy Runtime SecurityOpt Tmpfs Ulimits VolumeDriver VolumesFrom";
+
+/// The fields of Config. Values from the image come with the image. The first three are what a client attached
+/// itself to.
+const CONFIG: &str = "AttachStderr AttachStdin AttachStdout Cmd Domainname Entrypoint Env ExposedPorts Healthcheck \
+    Hostname Image Labels MacAddress OnBuild OpenStdin Shell StdinOnce StopSignal StopTimeout Tty User Volumes \
+    WorkingDir";
+
+/// Returns the restart policy in a HostConfig, as an argument of docker.
+pub fn restart_policy(host: &Value) -> String {
+    let policy = &host["RestartPolicy"];
+    match (text(policy, "/Name"), policy["MaximumRetryCount"].as_u64().unwrap_or(0)) {
+        ("" | "no", _) => "no".to_owned(),
+        (name, 0) => name.to_owned(),
+        (name, times) => format!("{name}:{times}"),
+    }
+}
 
 impl Recipe {
     /// HostConfig, without ports, mounts and networks.
     pub(super) fn host(&mut self, host: &Value, around: &Around) {
         for (field, value) in host.as_object().into_iter().flatten().filter(|(_, value)| !is_empty(value)) {
             match HOST.iter().find(|(name, _)| name == field).map(|(_, form)| form) {
+                None if APART.split_whitespace().any(|name| name == field) => {}
                 None => self.refused.push(format!("HostConfig.{field}")),
-                Some(Apart) => {}
                 Some(Word(flag, filled)) if *filled == shown(value) => {}
                 Some(Word(flag, _)) => self.option(flag, shown(value)),
                 Some(Switch(flag)) => self.options.push((*flag).to_owned()),
@@ -170,7 +136,10 @@ impl Recipe {
             self.option("--log-driver", driver);
         }
         self.pairs("--log-opt", log);
-        self.restarts(&host["RestartPolicy"]);
+        let restart = restart_policy(host);
+        if restart != "no" {
+            self.option("--restart", restart);
+        }
         for device in list_at(host, "/Devices") {
             let part = |field: &str| text(device, field).to_owned();
             let parts = ["/PathOnHost", "/PathInContainer", "/CgroupPermissions"].map(part);
@@ -189,14 +158,6 @@ impl Recipe {
     fn pairs(&mut self, flag: &str, pairs: &Value) {
         for (name, value) in pairs.as_object().into_iter().flatten() {
             self.option(flag, format!("{name}={}", shown(value)));
-        }
-    }
-
-    fn restarts(&mut self, policy: &Value) {
-        match (text(policy, "/Name"), policy["MaximumRetryCount"].as_u64().unwrap_or(0)) {
-            ("" | "no", _) => {}
-            (name, 0) => self.option("--restart", name),
-            (name, times) => self.option("--restart", format!("{name}:{times}")),
         }
     }
 
@@ -256,7 +217,8 @@ impl Recipe {
     pub(super) fn config(&mut self, full: &Value, around: &Around) {
         let config = &full["Config"];
         for (field, value) in config.as_object().into_iter().flatten() {
-            if !CONFIG.contains(&&**field) && !is_empty(value) && around.asked(value, field) {
+            if !CONFIG.split_whitespace().any(|known| known == field) && !is_empty(value) && around.asked(value, field)
+            {
                 self.refused.push(format!("Config.{field}"));
             }
         }
