@@ -47,7 +47,7 @@
 //! | a new namespace | Add a file in `src/api`, and register it in `src/api/mod.rs`. |
 //! | a script | Add `scripts/NAME.rhai`, whose `//!` lines are its help, and `scripts/NAME.test.rhai` with its tests. It is built in automatically. Put shared code in `scripts/lib`. |
 //! | a setting | Add a constant or function with a comment to `scripts/config.rhai`. If its kind is not obvious from its value, add it to the tables in `src/engine/settings.rs`. |
-//! | a notification service | Add it to `scripts/lib/notify.rhai`, with a test. Rust code is only needed for a new protocol. |
+//! | a notification service | Add its length and a case to `scripts/lib/services.rhai`, what it answers to `scripts/lib/answer.rhai`, and a test to `tests/it/notify.rs`. Rust code is only needed for a new protocol. |
 //! | a subcommand | Add a file in `src/cli` with its options and a `main`, and a variant of `Command` in `src/cli/mod.rs`. Help, manual page and completions follow. |
 //! | a check of scripts | Add it to `src/engine/lints.rs` or `src/engine/slips.rs`, with an example in `tests/checks/wrong.txt`, and a correct script in `tests/checks/right.txt`. |
 //! | a read-only program | Add it to the tables in `src/process/reads`. |
