@@ -69,6 +69,9 @@ fn regex(pattern: &[u8]) -> Option<Regex> {
     Regex::new(&(text + "$")).ok()
 }
 
+/// The character classes of POSIX.
+const CLASSES: &str = "alpha digit alnum upper lower xdigit punct space blank cntrl print graph";
+
 /// Translates a bracket expression and returns its length, `None` if it is not closed.
 fn bracket(pattern: &[u8]) -> Option<(String, usize)> {
     let negated = matches!(pattern.get(1), Some(b'!' | b'^'));
@@ -82,7 +85,10 @@ fn bracket(pattern: &[u8]) -> Option<(String, usize)> {
             [b']', ..] if at > first => return Some((class + "]", at + 1)),
             [b'[', b':', rest @ ..] => {
                 let end = rest.windows(2).position(|pair| pair == b":]")?;
-                class += &format!("[:{}:]", String::from_utf8_lossy(&rest[..end]));
+                // A class that is not one of POSIX has no bytes. The regular expression would be invalid, or know it.
+                if let Some(name) = CLASSES.split(' ').find(|name| name.as_bytes() == &rest[..end]) {
+                    class += &format!("[:{name}:]");
+                }
                 at += end + 4;
                 continue;
             }
@@ -142,6 +148,8 @@ mod tests {
             ("*a*b*c", "xaxbxc aabbcc", "acb"),
             ("a*", "a ab", "ba"),
             ("[[.-.]]", "-", "a"),
+            // Only the classes of POSIX exist.
+            ("[[:word:][:none:]a]", "a", "b _ : w"),
         ] {
             for name in yes.split(' ') {
                 assert!(matcher(pattern.as_bytes())(name.as_bytes()), "{pattern} {name}");

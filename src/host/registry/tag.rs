@@ -47,7 +47,8 @@ fn suffixes(one: &str, other: &str) -> Ordering {
 /// is older than any text.
 fn part(text: &str) -> (bool, &str, u128) {
     let words = text.trim_end_matches(|char: char| char.is_ascii_digit());
-    (!words.is_empty(), words, text[words.len()..].parse().unwrap_or(0))
+    // An empty part and a number that is too long are texts.
+    (text.parse::<u128>().is_err(), words, text[words.len()..].parse().unwrap_or(0))
 }
 
 /// Compares two tags. A tag that is not a version is older than one that is.
@@ -89,6 +90,7 @@ mod tests {
             "latest 1.9 1.10 v1.11.0 1.11.1 2",
             "1.0-rc9 1.0-rc10 1.0 1.0.0 1.0.1",
             "20231201 20240115.1",
+            "1.0-a.1 1.0-a..b 1.0-a.b",
         ] {
             let tags: Vec<&str> = row.split(' ').collect();
             for pair in tags.windows(2) {
