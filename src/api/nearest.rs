@@ -39,20 +39,22 @@ const RENAMED: &[(&str, &str)] = &[
 ];
 
 /// Functions of libraries that had another name in an older version: `OLD=NEW`.
-const FUNCTIONS: &str = "ask_registry=query_registry beside=recreate_dependent beside=sharing_reasons beside_it=create_sharing \
-    below=small called=check_function called=containers_named can=is_here can_be_beside=can_run_both \
-    checked=with_conflicts come_up=wait_until_up comes_up=wait_until_up copies_in=saved_volumes \
-    drained=wait_for_old_workers drop_nameless=remove_unnamed end=upstream ended=end ends=expiring \
-    has_room=check_archives helped=with_help illness=container_error is_closed=is_in_maintenance \
-    is_filled=is_restored is_to=leads_to keep_done=save_outcomes keep_known=save_known known=for_containers \
-    known=this_host lacks=allows made=finished named=find named=with_versions near=key_text \
-    no_way_back=data_reasons other=notes paid=done part=check_kind patience=health_limit pay=reload \
-    place=create_and_exchange put_in_place=replace ran=check_command reaches_out=leaks renew=sync_hosts \
-    replaced=replace room_for=require_room room_to_pull=require_room_to_pull say=paragraph seen=result \
-    settled=watch_or_roll_back shows=check_sites sickness=site_error stays=wait_until_up take=commit_and_save \
-    taken_by_others=conflict to_one=send_all tried=back_up tried=or_error tried_copy=pull_and_try \
-    try_hard=send_with_retries unfinished=why_ended why_not=reasons without=capability_note \
-    wrong_with=answer_error wrong_with=site_error";
+const FUNCTIONS: &str = "ask_registry=query_registry away=only_in_store bare=name_of below=small \
+    beside=recreate_dependent beside=sharing_reasons beside_it=create_sharing called=check_function \
+    called=containers_named can=is_here can_be_beside=can_run_both checked=with_conflicts come_up=wait_until_up \
+    comes_up=wait_until_up command=run_hook containers=check_containers copies_in=saved_volumes \
+    drained=wait_for_old_workers drop=remove_unnamed drop_nameless=remove_unnamed end=upstream ended=end \
+    ends=expiring has_room=check_archives helped=with_help illness=container_error image_of=replaced_image \
+    is_closed=is_in_maintenance is_filled=is_restored is_nginx=is_from_nginx is_to=leads_to keep_done=save_outcomes \
+    keep_known=save_known known=for_containers known=this_host lacks=allows let_go=release_noted made=finished \
+    named=find named=with_versions near=key_text need_room=require_room no_way_back=data_reasons note_of=new_note \
+    other=notes paid=done part=check_kind patience=health_limit pay=reload place=create_and_exchange \
+    put_in_place=replace ran=check_command reaches_out=leaks refused_plans=refused_volumes renew=sync_hosts \
+    replaced=replace room_for=require_room room_to_pull=require_room_to_pull rotate=remove_older_names \
+    say=paragraph seen=result send=copy_elsewhere settled=watch_or_roll_back shows=check_sites sickness=site_error \
+    stays=wait_until_up take=commit_and_save taken_by_others=conflict to_one=send_all tried=back_up tried=or_error \
+    tried_copy=pull_and_try try_hard=send_with_retries unfinished=why_ended users_of=volume_users verified=verify \
+    why_not=reasons without=capability_note wrong_with=answer_error wrong_with=site_error";
 
 /// Namespaces, each with the libraries of older versions whose functions are in it now.
 const MOVED: &[(&str, &str)] = &[
