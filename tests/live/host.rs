@@ -52,8 +52,6 @@ killed() {
     bash -c 'echo $$ >/run/killed; exec "$moyai" run "$@"' bash "${@:3}"
     local code=$?
     rm -f /run/kill
-    # Its last requests to Docker are done before the next run begins, however slow the machine is.
-    for _ in {1..1200}; do pgrep -x 'docker|restic' >/dev/null || break; sleep 0.05; done
     return $code
 }
 moment() { case $((RANDOM % 4)) in 0) echo before ;; 1) echo after ;; *) printf '0.%03d\n' $((RANDOM % 300)) ;; esac; }
