@@ -4,7 +4,7 @@ use super::plan::{Output, Plan};
 use super::recording::Recorder;
 use super::resolve::{self, resolve};
 use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, confine, end};
-use crate::run::{Cause, Error, Result, Run, Tail, cause, pipe, text, wait_for};
+use crate::run::{Cause, Error, LOG, Result, Run, Tail, cause, pipe, text, wait_for};
 use ring::digest::{Context, SHA256};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
@@ -92,6 +92,10 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
         }
         for (name, value) in &stage.env {
             expression = expression.env(name, value);
+        }
+        // It is for a script that this one runs, but not for the programs of that script.
+        if !stage.env.iter().any(|(name, _)| name == LOG) {
+            expression = expression.env_remove(LOG);
         }
         if let Some(dir) = &stage.dir {
             expression = expression.dir(dir);

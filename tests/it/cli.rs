@@ -380,6 +380,9 @@ fn on_a_terminal_a_script_that_another_one_runs_shows_its_log_only() {
     }
     let all = shown(&["-v", "test"]);
     assert!(all.contains("inner is here") && all.contains("noise"), "{all}");
+    // The variable that passes this on does not reach the programs of the inner script.
+    world.script("inner", "print($(`env`).contains(`MOYAI_LOG`));");
+    assert_eq!(run(&["test"]), "false\n");
     // The plan shows neither the option nor the variable that passes it on.
     world.script("test", "cmd(`touch made`).run(); cmd(`moyai run inner`).run();");
     let plan = run(&["-n", "test"]);

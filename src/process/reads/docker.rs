@@ -9,7 +9,7 @@ const GLOBAL: &str = "+-Dv -c: -H: -l: --config= --context= --debug --host= --lo
 const COMPOSE: &str = "+-hv -f: -p: --file= --project-name= --env-file= --profile= --project-directory= --ansi= --help \
                        --progress= --parallel= --compatibility --all-resources --verbose --version --no-ansi";
 
-/// The groups, each with its read-only verbs. A verb without a group comes first.
+/// The groups, each with its read-only verbs. Verbs without a group come first.
 const READING: &[(&str, &str)] = &[
     ("", "cp diff events export help history images info inspect logs port ps save search stats top version wait"),
     ("builder", "du"),
@@ -51,7 +51,8 @@ pub fn docker(name: &str, words: &[&str]) -> Verdict {
             let parsed = parse(&format!("{name} compose"), COMPOSE, rest)?;
             judge(name, "compose", &parsed.operands)
         }
-        [group, rest @ ..] if !group.is_empty() && READING.iter().any(|(known, _)| known == group) => {
+        // A group of two words, such as `buildx history`, is two arguments.
+        [group, rest @ ..] if !group.contains(' ') && READING.iter().skip(1).any(|(known, _)| known == group) => {
             let rest = parse(&format!("{name} {group}"), "+-D -h --help --builder= --debug", rest)?.operands;
             if let ([sub @ ("history" | "imagetools"), rest @ ..], "buildx") = (rest.as_slice(), *group) {
                 return judge(name, &format!("buildx {sub}"), rest);
