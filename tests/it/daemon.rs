@@ -97,6 +97,16 @@ fn daily() -> String {
     format!("0 {} * * *", *HOUR)
 }
 
+/// Waits until no process has this command line. A killed one needs a moment to end.
+#[track_caller]
+fn has_ended(line: &str) {
+    let begun = std::time::Instant::now();
+    while Command::new("pgrep").args(["-fx", line]).stdout(Stdio::null()).status().unwrap().success() {
+        assert!(begun.elapsed() < PATIENCE, "`{line}` still runs");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn world(rules: &str, job: &str) -> World {
     let world = World::new();
     world.script("rules", rules).script("job", job);
@@ -355,7 +365,7 @@ fn the_first_term_waits_for_scripts_and_the_second_kills_them() {
     hasty.says("waiting at most 60 s");
     let said = hasty.ends();
     assert!(said.contains("`job` failed: asked to stop"), "{said}");
-    assert!(!Command::new("pgrep").args(["-f", "sleep 4321"]).stdout(Stdio::null()).status().unwrap().success());
+    has_ended("sleep 4321");
 }
 
 #[test]
@@ -447,7 +457,7 @@ fn rules_for_time_outs_overlap_jitter_and_failures_work_by_the_real_clock() {
     let mut daemon = Daemon::start(&mut world.command(["daemon"]));
     daemon.says("`stuck` failed: ");
     assert!(daemon.said.iter().any(|line| line == "stuck: error: the run took longer than its time limit"));
-    assert!(!Command::new("pgrep").args(["-f", "sleep 4323"]).stdout(Stdio::null()).status().unwrap().success());
+    has_ended("sleep 4323");
     let begun = std::time::Instant::now();
     while begun.elapsed() < Duration::from_secs(240) {
         std::thread::sleep(Duration::from_secs(1));
