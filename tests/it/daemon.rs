@@ -101,7 +101,13 @@ fn daily() -> String {
 #[track_caller]
 fn has_ended(line: &str) {
     let begun = std::time::Instant::now();
-    while Command::new("pgrep").args(["-fx", line]).stdout(Stdio::null()).status().unwrap().success() {
+    while Command::new("pgrep")
+        .args(["-fx", &format!("(.*/)?{line}")])
+        .stdout(Stdio::null())
+        .status()
+        .unwrap()
+        .success()
+    {
         assert!(begun.elapsed() < PATIENCE, "`{line}` still runs");
         std::thread::sleep(Duration::from_millis(20));
     }
