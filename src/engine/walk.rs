@@ -468,7 +468,10 @@ impl<'a> Walk<'a> {
                 self.quoted(*at);
             }
             Expr::Stmt(block) => self.block(block, true),
-            Expr::FnCall(call, _) if call.name == "curry" && Closure::of(expr).is_some() => {
+            // With another `curry` as its first argument, the script calls it itself.
+            Expr::FnCall(call, _)
+                if call.name == "curry" && matches!(call.args.first(), Some(Expr::DynamicConstant(..))) =>
+            {
                 // What the closure captures is not what the method passes to it.
                 let handed = self.handed.take();
                 call.args[1..].iter().for_each(|captured| self.expr(captured));
