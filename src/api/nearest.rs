@@ -118,7 +118,7 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
 /// Like [`nearest`], for the functions of a library.
 pub fn nearest_function<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let is_old_name = |known: &str| FUNCTIONS.split(' ').any(|pair| pair.split_once('=') == Some((name, known)));
-    text::nearest(name, known, is_old_name)
+    text::nearest(name, known, |known| is_old_name(known) || is_renamed(name, known))
 }
 
 #[cfg(test)]
