@@ -209,10 +209,12 @@ impl<'a> Port<'a> {
 
     /// Returns the redirections of a simple command.
     pub(super) fn redirects_of(&mut self, simple: &ast::SimpleCommand) -> Result<Redirects, No> {
-        let prefix = simple.prefix.iter().flat_map(|items| &items.0);
-        let suffix = simple.suffix.iter().flat_map(|items| &items.0);
-        let all = prefix.chain(suffix);
-        self.redirects(all.filter_map(|item| if let Item::IoRedirect(redirect) = item { Some(redirect) } else { None }))
+        self.redirects(redirects_in(simple))
+    }
+
+    /// Returns the redirections of a simple command that can read the output of another one: `< <(...)`.
+    pub(super) fn inputs_of(&mut self, simple: &ast::SimpleCommand) -> Result<Redirects, No> {
+        self.inputs(redirects_in(simple))
     }
 
     /// Translates the words of a program, and returns the fixed ones.
@@ -309,7 +311,9 @@ impl<'a> Port<'a> {
                         return Ok(part(if fails { call.read_accepting() } else { call.read() }));
                     }
                 }
-                [ast::AndOr::Or(other)] if super::statements::is_harmless(other) => {
+                [ast::AndOr::Or(other)]
+                    if walk::only(other).is_some_and(|simple| matches!(walk::name(simple), "true" | ":")) =>
+                {
                     if let Ok(call) = self.try_call(&first.seq)
                         && call.redirects.output == Out::Through
                     {
@@ -337,6 +341,13 @@ impl<'a> Port<'a> {
             self.before = before;
         })
     }
+}
+
+fn redirects_in(simple: &ast::SimpleCommand) -> impl Iterator<Item = &ast::IoRedirect> {
+    let prefix = simple.prefix.iter().flat_map(|items| &items.0);
+    let suffix = simple.suffix.iter().flat_map(|items| &items.0);
+    let all = prefix.chain(suffix);
+    all.filter_map(|item| if let Item::IoRedirect(redirect) = item { Some(redirect) } else { None })
 }
 
 /// Returns true if the first program of a pipe reads standard input when it has no file.

@@ -150,7 +150,7 @@ impl<'a> Port<'a> {
     /// Returns the lines that are redirected or piped into a loop.
     pub(super) fn loop_input(&mut self, redirects: Option<&'a ast::RedirectList>) -> Result<Option<String>, No> {
         let Some(list) = redirects else { return Ok(None) };
-        let found = self.redirects(list.0.iter())?;
+        let found = self.inputs(list.0.iter())?;
         refuse_if!(found.output != Out::Through || found.both || found.silent, "a loop with a redirected output");
         Ok(found.input.lines())
     }

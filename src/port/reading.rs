@@ -27,7 +27,7 @@ impl<'a> Port<'a> {
             }
         }
         let separator = self.separator(simple)?;
-        let input = self.redirects_of(simple)?.input;
+        let input = self.inputs_of(simple)?.input;
         if !plain {
             self.differs("`read` without `-r` removes backslashes", "the port keeps them");
         }
@@ -119,7 +119,7 @@ impl<'a> Port<'a> {
         if !rest.iter().any(|word| word == "-t") || rest.len() != 2 {
             return Err(No::new("`mapfile` without `-t`, or with other options"));
         }
-        let value = match self.redirects_of(simple)?.input {
+        let value = match self.inputs_of(simple)?.input {
             In::Through | In::Null => return Err(No::new("`mapfile` of the script's input")),
             input => format!("{}.to_array()", input.lines().unwrap_or_default()),
         };

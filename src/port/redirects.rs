@@ -70,8 +70,16 @@ impl Redirects {
 }
 
 impl Port<'_> {
-    /// Translates redirections.
+    /// Translates redirections. Refuses `< <(...)`: a command that ignores its input would not run the other one.
     pub(super) fn redirects<'r>(&mut self, list: impl Iterator<Item = &'r IoRedirect>) -> Result<Redirects, No> {
+        let list: Vec<&IoRedirect> = list.collect();
+        let runs = |redirect: &&IoRedirect| matches!(redirect, IoRedirect::File(_, _, Target::ProcessSubstitution(..)));
+        refuse_if!(list.iter().any(runs), "a redirection of another file descriptor");
+        self.inputs(list.into_iter())
+    }
+
+    /// Translates redirections, also `< <(...)`.
+    pub(super) fn inputs<'r>(&mut self, list: impl Iterator<Item = &'r IoRedirect>) -> Result<Redirects, No> {
         let mut found = Redirects::default();
         for redirect in list {
             match redirect {

@@ -427,7 +427,7 @@ pub(super) fn either(condition: &str, yes: Vec<Line>, no: Vec<Line>) -> Vec<Line
 }
 
 /// Returns true for `true` and `:`.
-pub(super) fn is_harmless(pipe: &ast::Pipeline) -> bool {
+fn is_harmless(pipe: &ast::Pipeline) -> bool {
     walk::only(pipe).is_some_and(|simple| {
         simple.suffix.is_none()
             && simple.prefix.is_none()
