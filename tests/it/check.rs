@@ -174,6 +174,8 @@ fn functions_of_libraries_that_moved_or_have_another_name_are_named() {
     assert_eq!(found[1], start(3, "why", "it needs no import: write `why(...)`"));
     assert_eq!(found[2], start(4, "tried", "did you mean `commit::back_up`?"));
     assert!(found[3].starts_with(&start(5, "nothing_like_it", "it has ")), "{found:?}");
+    let found = errors(&world, "import \"config\" as config;\nprint(config::proof_with(1));");
+    assert_eq!(found, ["2:15 `config` has no function `proof_with` / did you mean `config::verify_with`?"]);
 }
 
 #[test]
