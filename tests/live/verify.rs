@@ -437,6 +437,13 @@ fn the_lines_in_the_configuration_copy_a_backup_elsewhere() {
     assert_eq!(open, "", "others can read these");
 }
 
+/// A server that answers each request with an error.
+const BROKEN: &str = r#"#!/bin/sh
+end=$(printf '\r')
+while read -r line && [ "$line" != "$end" ]; do :; done
+printf 'HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'
+"#;
+
 #[test]
 #[ignore = "needs a private host: tests/run"]
 fn failed_copies_are_reported_and_existing_copies_stay() {
@@ -493,9 +500,10 @@ fn failed_copies_are_reported_and_existing_copies_stay() {
     is_reported(&mut host, "no basic auth credentials");
     let ends = "has_ended() { ! kill -0 $(cat pid) 2>/dev/null; }; kill $(cat pid); wait_for has_ended; rm pid";
     host.sh(ends).ok();
-    host.sh("busybox nc -lk -p 5000 -e /bin/sh -c 'printf \"HTTP/1.1 500 oh\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n\"' & echo $! >pid").ok();
+    std::fs::write(host.path("broken"), BROKEN).unwrap();
+    host.sh("chmod 755 broken; busybox nc -ll -p 5000 -e ./broken & echo $! >pid").ok();
     host.until(30, "grep -q ':1388 0*:0000 0A' /proc/net/tcp /proc/net/tcp6");
-    is_reported(&mut host, "500");
+    is_reported(&mut host, "500 Internal Server Error");
     host.sh(ends).ok();
     is_reported(&mut host, "connection refused");
     // A working registry again: nothing is left to clean up.
