@@ -63,28 +63,29 @@ type Known = HashMap<i32, u64>;
 
 /// Ends the sessions of `leaders` and every process with one of `markers`. Without markers (a `.daemon()`), only the
 /// leaders' own sessions. `since` is when the first stage began; see [`started`].
+///
+/// Each process gets one TERM: a second one ends a moyai at once, without its clean-up. What a leader starts after its
+/// TERM may be its clean-up, and gets a TERM only if the leader ends before it. All have [`GRACE`].
 pub(super) fn end(leaders: &[Pid], markers: &[&str], since: Option<u64>) {
     let begun = Instant::now();
-    let mut signal = Signal::TERM;
     let mut known = Known::new();
+    let mut asked = HashSet::new();
     loop {
         let victims = victims(leaders, markers, since, &mut known);
-        if victims.is_empty() {
+        let time = begun.elapsed();
+        if victims.is_empty() || time > GRACE + Duration::from_secs(1) {
             return;
         }
+        let cleans_up = !asked.is_empty() && victims.iter().any(|pid| leaders.contains(pid));
         for pid in victims {
             // It may have just ended.
-            let _ = kill_process(pid, signal);
-            if signal == Signal::TERM {
+            if time > GRACE {
+                let _ = kill_process(pid, Signal::KILL);
+            } else if !cleans_up && asked.insert(pid) {
+                let _ = kill_process(pid, Signal::TERM);
                 // A stopped process handles TERM only after it continues.
                 let _ = kill_process(pid, Signal::CONT);
             }
-        }
-        if signal == Signal::KILL && begun.elapsed() > GRACE + Duration::from_secs(1) {
-            return;
-        }
-        if begun.elapsed() > GRACE {
-            signal = Signal::KILL;
         }
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -87,6 +87,29 @@ fn a_time_out_ends_grandchildren_even_outside_the_session() {
 }
 
 #[test]
+fn a_program_that_is_ended_can_clean_up_with_other_programs() {
+    let world = World::new();
+    world.script(
+        "inner",
+        "defer(|| { cmd(`sleep 0.5`).run(); cmd(`touch deferred`).run(); }); cmd(`touch begun`).run(); sleep(600);",
+    );
+    world.file("trap.sh", "trap 'sleep 0.5; touch trapped; exit 1' TERM; touch begun; while :; do sleep 0.1; done");
+    for (command, file) in [("moyai run inner", "deferred"), ("bash trap.sh", "trapped")] {
+        world.script("test", &format!("cmd(`{command}`).run();"));
+        let mut outer = world.command(["run", "test"]).stderr(Stdio::null()).spawn().unwrap();
+        let begun = Instant::now();
+        while !world.path("begun").exists() {
+            assert!(begun.elapsed() < LONG, "{command} does not begin");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        rustix::process::kill_process(rustix::process::Pid::from_child(&outer), rustix::process::Signal::TERM).unwrap();
+        assert_eq!(outer.wait().unwrap().code(), Some(143), "{command}");
+        assert!(world.path(file).exists(), "{command} was ended before it had cleaned up");
+        std::fs::remove_file(world.path("begun")).unwrap();
+    }
+}
+
+#[test]
 fn a_time_out_spares_daemons_and_processes_of_earlier_commands() {
     let (world, kept, daemon, gone_too) = (World::new(), unique(), unique(), unique());
     let script = format!(
