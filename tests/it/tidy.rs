@@ -83,7 +83,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("parent folder directory", "a search word of `moyai api`"),
     ("ignore-leading-blanks", "an option of sort(1)"),
     ("[:blank:]", "a character class"),
-    ("b\"blank\"", "the same class"),
+    ("space blank cntrl", "the same class"),
     ("echo blank", "a line of a user's bash script"),
     ("print(\"blank\")", "the same line in Rhai"),
 ];
