@@ -150,7 +150,7 @@ pub(super) mod backups {
     /// map, reference: text, doubt: text}`: the map of `docker::images()`, the image's name as `reference`, and as
     /// `doubt` the reason not to restore it, or `""`.
     ///
-    /// Errors: when there is no such backup. The message lists those that there are.
+    /// Errors: when there is no such backup. The message lists the existing ones.
     ///
     /// ```rhai
     /// let image = || backups::find("blog", "yesterday", false).reference;

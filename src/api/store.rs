@@ -540,7 +540,7 @@ pub(super) mod store {
     ///
     /// Returns an array of its `records`.
     ///
-    /// Errors: the containers or versions that there are, if these are not among them.
+    /// Errors: when the container or the version is not in the inventory. The message lists those that are.
     ///
     /// ```rhai
     /// let newest = |repository| store::chosen(store::inventory(repository, ""), []);

@@ -64,8 +64,8 @@ type Known = HashMap<i32, u64>;
 /// Ends the sessions of `leaders` and every process with one of `markers`. Without markers (a `.daemon()`), only the
 /// leaders' own sessions. `since` is when the first stage began; see [`started`].
 ///
-/// Each process gets one TERM: a second one ends a moyai at once, without its clean-up. What a leader starts after its
-/// TERM may be its clean-up, and gets a TERM only if the leader ends before it. All have [`GRACE`].
+/// Each process gets one TERM: a second one would end a moyai at once, without its clean-up. What a leader starts after
+/// its TERM may be its clean-up, and gets a TERM only if the leader ends before it. After [`GRACE`], all get KILL.
 pub(super) fn end(leaders: &[Pid], markers: &[&str], since: Option<u64>) {
     let begun = Instant::now();
     let mut known = Known::new();

@@ -24,7 +24,7 @@ pub struct Found {
 /// version that is named need not be in the record.
 ///
 /// # Errors
-/// When there is no such backup, with those that there are.
+/// When there is no such backup. The message lists the existing ones.
 pub fn find(run: &Run, name: &str, version: &str, force: bool) -> Result<Found> {
     let record = record(run)?;
     let now = run.now();

@@ -95,7 +95,7 @@ fn one_host<'a>(snapshots: &'a [Snapshot], host: &'a str) -> Result<&'a str> {
 /// Returns the newest record of each container, or that of a container and a version.
 ///
 /// # Errors
-/// With the containers or versions that there are.
+/// When the container or the version is not in the repository. The message lists those that are.
 pub fn chosen<'a>(records: &'a [Record], args: &[String]) -> Result<Vec<&'a Record>> {
     let names = unique(records.iter().map(|one| one.container.as_str()));
     let Some(name) = args.first() else {
